@@ -1,0 +1,23 @@
+/* Where a store may lie: the default path, who may use it, which file systems carry it. */
+#ifndef ZCXI_PATH_H
+#define ZCXI_PATH_H
+
+#include "error.h"
+
+#include <limits.h>
+
+/* NULL or "" becomes the default path; `out` is PATH_MAX bytes. */
+zcx_status zcxi_path_choose(char *out, const char *path, zcx_error *error);
+
+/* Opens the store's directory (O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC), making it with mode 0700 when
+ * `create`; `resolved` (PATH_MAX bytes) is its absolute path. Refuses by name: a symlink, another
+ * owner, a directory that others may write to, NFS and its like; warns of local file systems that
+ * are not tmpfs, ext4 or xfs. ENOTFOUND without `create` when there is none. */
+zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, bool create,
+                          zcx_error *error);
+
+/* The default budget in bytes for a new store in `directory`, as zcx_store_open says. EFULL when
+ * not even the least that a store needs is free. */
+zcx_status zcxi_path_budget(uint64_t *out, int directory, const char *path, zcx_error *error);
+
+#endif
