@@ -1,0 +1,184 @@
+#include "board.h"
+
+#include "lock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE 4096u
+#define CHUNK (UINT64_C(4) << 20)
+#define SLOTS_LEAST (1u << 20)
+#define SLOTS_MOST (1u << 24)
+
+int zcxi_allocate(int file, uint64_t offset, uint64_t length)
+{
+    while (length) {
+        uint64_t chunk = length < CHUNK ? length : CHUNK;
+        if (fallocate(file, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)chunk)) {
+            if (errno == EINTR) continue;
+            return errno;
+        }
+        offset += chunk;
+        length -= chunk;
+    }
+    return 0;
+}
+
+/* ---- layout: offsets from the budget alone ------------------------------------------------------- */
+
+static size_t round_up(size_t size)
+{
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+/* Where each table lies; returns the file's size. `base` may be NULL, to count. */
+static size_t lay_out(struct zcxi_board *board, char *base)
+{
+    size_t at = 0;
+    size_t slots = board->slots_max, groups = slots / ZCXI_GROUP;
+#define TABLE(member, bytes) (board->member = (void *)(base + at), at += round_up(bytes))
+    TABLE(header, sizeof *board->header);
+    TABLE(owners, sizeof *board->owners * ZCXI_OWNERS);
+    TABLE(class_maps, sizeof *board->class_maps * ZCXI_CLASSES * board->class_words);
+    TABLE(changes, sizeof *board->changes * ZCX_BATCH_MAX);
+    TABLE(groups, sizeof *board->groups * groups);
+    TABLE(slots, sizeof *board->slots * slots);
+    TABLE(pins, sizeof *board->pins * slots * ZCXI_OWNERS);
+#undef TABLE
+    return at;
+}
+
+static void size_up(struct zcxi_board *board, uint64_t budget)
+{
+    uint64_t slots = budget / PAGE;
+    if (slots < SLOTS_LEAST) slots = SLOTS_LEAST;
+    if (slots > SLOTS_MOST) slots = SLOTS_MOST;
+    board->slots_max = (uint32_t)(slots / (ZCXI_GROUP * 64) * (ZCXI_GROUP * 64));
+    board->class_words = board->slots_max / ZCXI_GROUP / 64;
+    board->size = lay_out(board, NULL);
+}
+
+static zcx_status back(struct zcxi_board *board, const void *start, size_t length, zcx_error *error)
+{
+    size_t from = (size_t)((const char *)start - (const char *)board->header);
+    size_t to = round_up(from + length);
+    from = from / PAGE * PAGE;
+    int result = zcxi_allocate(board->file, from, to - from);
+    if (!result) return ZCX_OK;
+    return zcxi_fail(error, result == ENOSPC ? ZCX_EFULL : ZCX_ESYSTEM, result,
+                     "cannot allocate %zu bytes of the board: %s", to - from, strerror(result));
+}
+
+zcx_status zcxi_board_back(struct zcxi_board *board, uint32_t number, zcx_error *error)
+{
+    uint32_t group = number / ZCXI_GROUP;
+    if (group < board->header->groups) return ZCX_OK;
+    if (number >= board->slots_max)
+        return zcxi_fail(error, ZCX_ELIMIT, 0, "the store has %u slots, the most for its budget",
+                         board->slots_max);
+    size_t first = (size_t)group * ZCXI_GROUP;
+    zcx_status status = back(board, &board->groups[group], sizeof *board->groups, error);
+    if (!status)
+        status = back(board, &board->slots[first], sizeof *board->slots * ZCXI_GROUP, error);
+    if (!status)
+        status = back(board, &board->pins[first * ZCXI_OWNERS],
+                      sizeof *board->pins * ZCXI_OWNERS * ZCXI_GROUP, error);
+    if (!status) board->header->groups = group + 1;
+    return status;
+}
+
+zcx_status zcxi_board_back_journal(struct zcxi_board *board, uint32_t changes, zcx_error *error)
+{
+    if (changes * sizeof *board->changes <= PAGE) return ZCX_OK; /* since the board's creation */
+    return back(board, board->changes, changes * sizeof *board->changes, error);
+}
+
+/* ---- opening --------------------------------------------------------------------------------------- */
+
+/* By pread: a hole must not be touched. */
+static bool valid(const struct zcxi_board *board, const struct zcxi_manifest *manifest)
+{
+    struct zcxi_board_header found, *header = &found;
+    if (pread(board->file, header, sizeof found, 0) != sizeof found) return false;
+    return header->magic == ZCXI_BOARD_MAGIC && header->version == ZCXI_BOARD_VERSION &&
+           !memcmp(header->uuid, manifest->uuid, sizeof manifest->uuid) &&
+           !memcmp(header->boot_id, manifest->boot_id, sizeof manifest->boot_id);
+}
+
+/* An empty board over whatever was in the file. */
+static zcx_status initialise(struct zcxi_board *board, const struct zcxi_manifest *manifest,
+                             const char *path, zcx_error *error)
+{
+    struct zcxi_board_header *header = board->header;
+    if (ftruncate(board->file, 0) || ftruncate(board->file, (off_t)board->size))
+        return zcxi_fail_errno(error, errno, "cannot size the board of", path);
+    size_t fixed = (size_t)((char *)board->changes - (char *)header) + PAGE;
+    zcx_status status = back(board, header, fixed, error);
+    if (!status) status = zcxi_board_back(board, 0, error);
+    if (status) return status;
+    int result = zcxi_mutex_init(&header->mutex);
+    if (result) return zcxi_fail_errno(error, result, "cannot make the mutex of", path);
+    header->version = ZCXI_BOARD_VERSION;
+    memcpy(header->uuid, manifest->uuid, sizeof manifest->uuid);
+    memcpy(header->boot_id, manifest->boot_id, sizeof manifest->boot_id);
+    atomic_store(&header->slots, 1);
+    return ZCX_OK; /* the magic is written when the board is filled: zcxi_recover_board */
+}
+
+zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory, int life,
+                           const struct zcxi_manifest *manifest, const char *path, zcx_error *error)
+{
+    struct stat info;
+    zcx_status status = ZCX_OK;
+    *fresh = false;
+    size_up(board, manifest->budget);
+    board->file = openat(directory, "board", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (board->file < 0) return zcxi_fail_errno(error, errno, "cannot open the board of", path);
+    if (fstat(board->file, &info)) {
+        status = zcxi_fail_errno(error, errno, "cannot stat the board of", path);
+        goto done;
+    }
+    bool sized = (uint64_t)info.st_size == board->size;
+    if (!sized && !zcxi_ofd_lock(life, F_WRLCK, ZCXI_LIFE_BYTE)) {
+        status = zcxi_fail(error, ZCX_ESTALE, 0,
+                           "the board of %s was removed or changed while processes have it open: "
+                           "end them, then open it again", path);
+        goto done;
+    }
+    if (!sized && (ftruncate(board->file, 0) || ftruncate(board->file, (off_t)board->size))) {
+        status = zcxi_fail_errno(error, errno, "cannot size the board of", path);
+        goto done;
+    }
+    char *base = mmap(NULL, board->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                      board->file, 0);
+    if (base == MAP_FAILED) {
+        status = zcxi_fail_errno(error, errno, "cannot map the board of", path);
+        goto done;
+    }
+    lay_out(board, base);
+    if (!sized || !valid(board, manifest)) {
+        *fresh = true;
+        if (!zcxi_ofd_lock(life, F_WRLCK, ZCXI_LIFE_BYTE))
+            status = zcxi_fail(error, ZCX_ESTALE, 0,
+                               "the board of %s belongs to another store or boot while processes "
+                               "have it open: end them, then open it again", path);
+        else
+            status = initialise(board, manifest, path, error);
+    }
+done:
+    if (!status && !zcxi_ofd_lock(life, F_RDLCK, ZCXI_LIFE_BYTE))
+        status = zcxi_fail(error, ZCX_EBUSY, 0, "the board of %s is being initialised", path);
+    if (status) zcxi_board_close(board);
+    return status;
+}
+
+void zcxi_board_close(struct zcxi_board *board)
+{
+    if (board->header) munmap(board->header, board->size);
+    if (board->file >= 0) close(board->file);
+    board->header = NULL;
+    board->file = -1;
+}

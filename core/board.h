@@ -1,0 +1,132 @@
+/* The board: a mapped file of shared words that lives as long as the machine. Header, owners, the
+ * journal, and for each slot its word, its pins and its bit among the available ones.
+ *
+ * Nothing here is needed to read a store: it is rebuilt from data.mdb when it is not there. Every
+ * size is computed from store.json, never read from the board, and every index that comes out of it
+ * is checked against those. The file is sparse: what is touched was allocated before (a hole on a
+ * full tmpfs is a SIGBUS), tables per group of 64 slots by whoever creates the first of them. */
+#ifndef ZCXI_BOARD_H
+#define ZCXI_BOARD_H
+
+#include "manifest.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define ZCXI_BOARD_MAGIC UINT64_C(0x3144524142584358)
+#define ZCXI_BOARD_VERSION 1
+#define ZCXI_OWNERS ZCX_PROCESSES_MAX
+#define ZCXI_GROUP 64 /* slots whose tables are allocated together */
+#define ZCXI_CLASSES 64
+#define ZCXI_META_WORDS 17 /* LMDB's meta page body: 136 bytes */
+
+enum zcxi_owner_state { ZCXI_OWNER_FREE = 0, ZCXI_OWNER_LIVE = 1 };
+
+/* A process that has the store open. Claimed, reaped and released under the board mutex and the OFD
+ * write lock on byte ZCXI_OWNER_BYTE + index of the board file. */
+struct zcxi_owner {
+    _Alignas(64) _Atomic uint32_t state; /* written last */
+    uint32_t incarnation;
+    int32_t pid;
+    uint64_t start;  /* of the process, clock ticks since boot */
+    uint64_t opened; /* Unix ns */
+    char command[16];
+};
+
+#define ZCXI_OWNER_BYTE ((off_t)1 << 40) /* of board: entry i's lock is on byte this + i */
+#define ZCXI_LIFE_BYTE ((off_t)1 << 40)  /* of open.lock: read-locked by everyone who lives */
+
+struct zcxi_slot {
+    _Alignas(64) _Atomic uint64_t word; /* slots.h */
+    _Atomic uint64_t retired; /* the transaction that retired it; written before the word */
+    _Atomic uint64_t since;   /* Unix ns: loaned or retired */
+    uint64_t page;            /* of data.mdb: where its value's first page is */
+    uint32_t pages;
+    uint8_t class;
+    bool charged; /* counted in the header's `charged`; under the mutex */
+};
+
+struct zcxi_group {
+    _Atomic uint64_t available[ZCXI_CLASSES]; /* a bit a slot: free or retired; a hint */
+};
+
+enum zcxi_action { ZCXI_PUBLISH = 1, ZCXI_RETIRE = 2 };
+
+struct zcxi_change { /* a journal entry: what a commit does to a slot */
+    uint32_t slot;
+    uint32_t action;
+};
+
+struct zcxi_journal {
+    _Atomic uint64_t transaction; /* T; 0: no commit is under way */
+    uint64_t meta[ZCXI_META_WORDS]; /* of meta page T & 1, before the commit */
+    uint32_t changes;
+};
+
+struct zcxi_header_counters {
+    _Atomic uint64_t created, recovered, rolled_back, reaped, expired, trimmed;
+};
+
+struct zcxi_board_header {
+    uint64_t magic; /* written last */
+    uint32_t version, padding;
+    char uuid[40], boot_id[40];
+
+    _Alignas(64) pthread_mutex_t mutex;
+    _Atomic int32_t holder; /* pid of who holds it, for the message of who doesn't get it */
+
+    _Alignas(64) struct zcxi_journal journal; /* this and the next under the mutex */
+
+    _Alignas(64) uint64_t backed_to; /* pages of data.mdb below this one have memory, slots apart */
+    uint64_t charged;                /* pages of slots that count against the budget */
+    uint64_t slot_pages;             /* pages of all slots */
+    uint64_t incarnations;
+    uint32_t groups; /* whose tables are allocated */
+
+    _Alignas(64) _Atomic uint32_t slots; /* slots are 1 … this - 1 */
+    _Atomic uint32_t owners;             /* entries ever used are 0 … this - 1 */
+
+    _Alignas(64) _Atomic uint64_t safe;  /* a slot retired by T may be recycled if T + 2 <= safe */
+    _Atomic uint64_t stuck;              /* a snapshot that somebody waited for in vain */
+    _Alignas(64) struct zcxi_header_counters counters;
+};
+
+struct zcxi_board {
+    int file;
+    size_t size;
+    uint32_t slots_max;
+    struct zcxi_board_header *header;
+    struct zcxi_owner *owners;
+    struct zcxi_change *changes;  /* [ZCX_BATCH_MAX] */
+    _Atomic uint64_t *class_maps; /* [ZCXI_CLASSES][class_words]: groups with an available slot */
+    uint32_t class_words;
+    struct zcxi_group *groups;
+    struct zcxi_slot *slots;
+    _Atomic uint16_t *pins; /* [slots_max][ZCXI_OWNERS] */
+};
+
+/* Opens the board of the store in `directory` for a process that holds open.lock; `life` is that
+ * file, whose life byte this read-locks for good. A board that is missing, of another store or of
+ * another boot is initialised if nobody lives (*fresh is set), else ZCX_ESTALE. */
+zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory, int life,
+                           const struct zcxi_manifest *manifest, const char *path,
+                           zcx_error *error);
+void zcxi_board_close(struct zcxi_board *board);
+
+/* Allocates the tables of slot `number`'s group. Under the mutex. */
+zcx_status zcxi_board_back(struct zcxi_board *board, uint32_t number, zcx_error *error);
+
+/* Allocates the journal for a batch of `changes`. Under the mutex. */
+zcx_status zcxi_board_back_journal(struct zcxi_board *board, uint32_t changes, zcx_error *error);
+
+/* fallocate that goes on after signals, in chunks of 4 MiB. Returns an errno. */
+int zcxi_allocate(int file, uint64_t offset, uint64_t length);
+
+static inline bool zcxi_slot_exists(const struct zcxi_board *board, uint32_t number)
+{
+    return number &&
+           number < atomic_load_explicit(&board->header->slots, memory_order_acquire) &&
+           number < board->slots_max;
+}
+
+#endif
