@@ -6,6 +6,9 @@
 
 #include <limits.h>
 
+/* The least budget that a store can work with, in bytes. */
+#define ZCXI_BUDGET_LEAST (UINT64_C(8) << 20)
+
 /* NULL or "" becomes the default path; `out` is PATH_MAX bytes. */
 zcx_status zcxi_path_choose(char *out, const char *path, zcx_error *error);
 
