@@ -1,5 +1,5 @@
 #include "envelope.h"
-#include "dtype.h"
+#include "array.h"
 #include "token.h"
 
 #include <msgpack/pack.h>
@@ -45,6 +45,17 @@ const char *zcxi_key_text(char out[ZCXI_KEY_TEXT], const void *key, size_t key_l
     return out;
 }
 
+static zcx_status numpy_check(const zcx_envelope *envelope, uint64_t length, zcx_status refusal,
+                              zcx_error *error)
+{
+    zcx_array array = {.dtype = envelope->dtype,
+                       .shape = envelope->shape,
+                       .ndim = envelope->ndim,
+                       .order = envelope->order,
+                       .nbytes = length};
+    return zcxi_array_check(&array, refusal, error);
+}
+
 /* ---- extras, written ---------------------------------------------------------------------- */
 
 struct bounded {
@@ -84,8 +95,7 @@ static zcx_status envelope_check(const zcx_envelope *envelope, uint64_t length, 
         if (texts[i].value && !zcxi_utf8(texts[i].value, strlen(texts[i].value)))
             return zcxi_fail(error, ZCX_EINVAL, 0, "the envelope's %s is not UTF-8", texts[i].name);
     if (envelope->format == ZCX_NUMPY && !(envelope->flags & ZCX_FLAG_ERROR))
-        return zcxi_array_check(envelope->dtype, envelope->shape, envelope->ndim, envelope->order,
-                                length, ZCX_EINVAL, error);
+        return numpy_check(envelope, length, ZCX_EINVAL, error);
     if (envelope->dtype || envelope->ndim || envelope->order)
         return zcxi_fail(error, ZCX_EINVAL, 0,
                          "dtype, shape and order belong to format numpy, not to %s",
@@ -243,8 +253,7 @@ zcx_status zcxi_extras_decode(zcx_envelope *envelope, const uint8_t *extras, siz
     if (envelope->format != ZCX_NUMPY || envelope->flags & ZCX_FLAG_ERROR) return ZCX_OK;
     if (!(seen & 1u << SHAPE) || !(seen & 1u << ORDER))
         return bad_extras(error, "of a numpy payload lack its shape or order");
-    return zcxi_array_check(envelope->dtype, shape, envelope->ndim, envelope->order,
-                            envelope->length, ZCX_ECORRUPT, error);
+    return numpy_check(envelope, envelope->length, ZCX_ECORRUPT, error);
 }
 
 /* ---- header ------------------------------------------------------------------------------- */
