@@ -136,8 +136,8 @@ static bool recycle(struct zcxi_board *board, const struct zcxi_self *self, uint
     return atomic_compare_exchange_strong(&entry->word, &raised, *word);
 }
 
-static bool take(struct zcxi_board *board, const struct zcxi_self *self, uint32_t slot,
-                 uint64_t *word, struct zcxi_obstacle *obstacle)
+bool zcxi_slot_take_idle(struct zcxi_board *board, const struct zcxi_self *self, uint32_t slot,
+                         uint64_t *word, struct zcxi_obstacle *obstacle)
 {
     struct zcxi_slot *entry = &board->slots[slot];
     bool taken = false;
@@ -156,14 +156,6 @@ static bool take(struct zcxi_board *board, const struct zcxi_self *self, uint32_
     return taken;
 }
 
-bool zcxi_slot_take_free(struct zcxi_board *board, const struct zcxi_self *self, uint32_t slot,
-                         uint64_t *word)
-{
-    struct zcxi_obstacle ignored;
-    if (zcxi_word_state(atomic_load(&board->slots[slot].word)) != ZCXI_FREE) return false;
-    return take(board, self, slot, word, &ignored);
-}
-
 uint32_t zcxi_slot_take(struct zcxi_board *board, const struct zcxi_self *self, uint32_t class,
                         uint64_t *word, struct zcxi_obstacle *obstacle)
 {
@@ -178,7 +170,7 @@ uint32_t zcxi_slot_take(struct zcxi_board *board, const struct zcxi_self *self, 
             for (; bits; bits &= bits - 1) {
                 uint32_t slot = group * ZCXI_GROUP + (uint32_t)__builtin_ctzll(bits);
                 if (slot >= slots) break;
-                if (take(board, self, slot, word, obstacle)) return slot;
+                if (zcxi_slot_take_idle(board, self, slot, word, obstacle)) return slot;
             }
         }
     }

@@ -83,9 +83,9 @@ struct zcxi_obstacle {
 uint32_t zcxi_slot_take(struct zcxi_board *board, const struct zcxi_self *self, uint32_t class,
                         uint64_t *word, struct zcxi_obstacle *obstacle);
 
-/* Takes this free slot as a loan, whatever its class. */
-bool zcxi_slot_take_free(struct zcxi_board *board, const struct zcxi_self *self, uint32_t slot,
-                         uint64_t *word);
+/* Takes this slot as a loan, if it is free or recyclable. */
+bool zcxi_slot_take_idle(struct zcxi_board *board, const struct zcxi_self *self, uint32_t slot,
+                         uint64_t *word, struct zcxi_obstacle *obstacle);
 
 /* Enters a new slot, whose tables are allocated: everything else first, its word last. */
 void zcxi_slot_enter(struct zcxi_board *board, uint32_t slot, uint64_t page, uint32_t pages,

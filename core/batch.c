@@ -1,0 +1,186 @@
+#include "journal.h"
+#include "record.h"
+#include "room.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct change {
+    size_t key_length;
+    uint8_t *key;              /* memory of its own, as the record is */
+    struct zcxi_record *record; /* NULL: delete */
+    zcx_loan *loan;            /* of a record in a slot */
+};
+
+struct zcx_batch {
+    zcx_store *store;
+    struct change *changes;
+    size_t count, capacity;
+};
+
+zcx_status zcx_store_batch(zcx_batch **out, zcx_store *store, zcx_error *error)
+{
+    zcx_status status = zcxi_store_enter(store, error);
+    if (status) return status;
+    zcx_batch *batch = calloc(1, sizeof *batch);
+    if (!batch) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a batch");
+    batch->store = store;
+    atomic_fetch_add(&store->children, 1);
+    *out = batch;
+    return ZCX_OK;
+}
+
+/* A place for one more change, with its key copied. */
+static zcx_status add(zcx_batch *batch, const void *key, size_t key_length, struct change **out,
+                      zcx_error *error)
+{
+    zcx_status status = zcxi_store_enter(batch->store, error);
+    if (!status) status = zcxi_key_check(key, key_length, error);
+    if (status) return status;
+    if (batch->count == ZCX_BATCH_MAX / 2) /* each may publish one slot and retire another */
+        return zcxi_fail(error, ZCX_ELIMIT, 0, "a batch has at most %d changes", ZCX_BATCH_MAX / 2);
+    if (batch->count == batch->capacity) {
+        size_t capacity = batch->capacity ? batch->capacity * 2 : 16;
+        struct change *changes = realloc(batch->changes, capacity * sizeof *changes);
+        if (!changes) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a batch");
+        batch->changes = changes;
+        batch->capacity = capacity;
+    }
+    struct change *change = &batch->changes[batch->count];
+    *change = (struct change){.key_length = key_length, .key = malloc(key_length)};
+    if (!change->key) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a batch");
+    memcpy(change->key, key, key_length);
+    *out = change;
+    return ZCX_OK;
+}
+
+static void drop(struct change *change)
+{
+    if (change->record) zcxi_record_free(change->record);
+    free(change->record);
+    free(change->key);
+}
+
+zcx_status zcx_batch_publish(zcx_batch *batch, zcx_loan *loan, const void *key, size_t key_length,
+                             uint64_t length, const zcx_envelope *envelope, zcx_error *error)
+{
+    struct change *change;
+    zcx_status status = add(batch, key, key_length, &change, error);
+    if (status) return status;
+    if (loan->store->env != batch->store->env)
+        status = zcxi_fail(error, ZCX_EINVAL, 0, "the loan is of %s, the batch of %s",
+                           loan->store->env->path, batch->store->env->path);
+    struct zcxi_record *record = status ? NULL : malloc(sizeof *record);
+    if (!status && !record) status = zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a batch");
+    if (!status) status = zcxi_loan_record(loan, record, key_length, length, envelope, error);
+    if (status) {
+        free(record);
+        free(change->key);
+        return status;
+    }
+    change->record = record;
+    change->loan = loan;
+    batch->count++;
+    return ZCX_OK;
+}
+
+zcx_status zcx_batch_put(zcx_batch *batch, const void *key, size_t key_length, const void *data,
+                         uint64_t length, const zcx_envelope *envelope, zcx_error *error)
+{
+    zcx_loan *loan;
+    zcx_status status = zcx_store_loan(&loan, batch->store, length, 0, error);
+    if (status) return status;
+    if (length) memcpy(zcx_loan_data(loan), data, length);
+    status = zcx_batch_publish(batch, loan, key, key_length, length, envelope, error);
+    if (status) zcx_loan_discard(loan);
+    return status;
+}
+
+zcx_status zcx_batch_delete(zcx_batch *batch, const void *key, size_t key_length, zcx_error *error)
+{
+    struct change *change;
+    zcx_status status = add(batch, key, key_length, &change, error);
+    if (!status) batch->count++;
+    return status;
+}
+
+static zcx_status apply(zcx_batch *batch, MDB_txn *transaction, zcx_error *error)
+{
+    zcx_store *store = batch->store;
+    zcx_status status = ZCX_OK;
+    for (size_t i = 0; i < batch->count && !status; i++) {
+        struct change *change = &batch->changes[i];
+        bool deleted, live;
+        if (change->record)
+            status = zcxi_record_put(store->env, transaction, store->database, change->key,
+                                     change->key_length, change->record, error);
+        else
+            status = zcxi_record_delete(store->env, transaction, store->database, change->key,
+                                        change->key_length, 0, &deleted, &live, error);
+    }
+    return status;
+}
+
+static zcx_status check_loans(zcx_batch *batch, zcx_error *error)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        zcx_loan *loan = batch->changes[i].loan;
+        if (loan && loan->slot &&
+            atomic_load(&loan->store->env->board.slots[loan->slot].word) != loan->word)
+            return zcxi_fail(error, ZCX_ELOST, 0, "the loan of slot %u was taken away", loan->slot);
+    }
+    return ZCX_OK;
+}
+
+static void end(zcx_batch *batch)
+{
+    zcx_store *store = batch->store;
+    for (size_t i = 0; i < batch->count; i++)
+        drop(&batch->changes[i]);
+    free(batch->changes);
+    free(batch);
+    atomic_fetch_sub(&store->children, 1);
+}
+
+zcx_status zcx_batch_commit(zcx_batch *batch, uint64_t *transaction, zcx_error *error)
+{
+    struct zcxi_env *env = batch->store->env;
+    MDB_txn *writing;
+    uint64_t id = 0;
+    zcx_status status = zcxi_env_lock(env, error);
+    if (status) return status;
+    status = check_loans(batch, error);
+    if (!status)
+        status = zcxi_board_back_journal(&env->board, (uint32_t)batch->count * 2, error);
+    if (!status) status = zcxi_room(env, batch->count, 0, error);
+    if (status) goto done;
+    zcxi_journal_clear(env);
+    int result = mdb_txn_begin(env->lmdb, NULL, 0, &writing);
+    if (result) {
+        status = zcxi_fail_lmdb(error, result, "cannot begin a transaction");
+        goto done;
+    }
+    id = mdb_txn_id(writing);
+    status = apply(batch, writing, error);
+    if (status)
+        mdb_txn_abort(writing);
+    else
+        status = zcxi_journal_commit(env, writing, error);
+done:
+    zcxi_env_unlock(env);
+    if (status) return status;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->changes[i].loan) zcxi_loan_end(batch->changes[i].loan);
+    if (transaction) *transaction = id;
+    end(batch);
+    return ZCX_OK;
+}
+
+void zcx_batch_discard(zcx_batch *batch)
+{
+    if (!batch || !zcxi_env_alive(batch->store->env)) return;
+    for (size_t i = 0; i < batch->count; i++)
+        zcx_loan_discard(batch->changes[i].loan);
+    end(batch);
+}

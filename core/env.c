@@ -1,0 +1,245 @@
+#include "env.h"
+
+#include "journal.h"
+#include "lock.h"
+#include "owners.h"
+#include "path.h"
+#include "readers.h"
+#include "recover.h"
+#include "registry.h"
+#include "room.h"
+#include "start.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+zcx_status zcxi_fail_fork(const struct zcxi_env *env, zcx_error *error)
+{
+    return zcxi_fail(error, ZCX_EFORK, 0,
+                     "this handle of %s was inherited over fork: open the store in the child",
+                     env->path);
+}
+
+/* ---- the mutex ---------------------------------------------------------------------------------------- */
+
+zcx_status zcxi_env_lock(struct zcxi_env *env, zcx_error *error)
+{
+    struct zcxi_board_header *header = env->board.header;
+    if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
+    int result = zcxi_mutex_lock(&header->mutex, env->lock_timeout_ms);
+    if (result == ETIMEDOUT)
+        return zcxi_fail(error, ZCX_ETIMEDOUT, result,
+                         "the lock of %s was not to be had in %ld ms: process %d has it",
+                         env->path, (long)env->lock_timeout_ms, (int)atomic_load(&header->holder));
+    if (result && result != EOWNERDEAD)
+        return zcxi_fail_errno(error, result, "cannot take the lock of", env->path);
+    atomic_store_explicit(&header->holder, env->pid, memory_order_relaxed);
+    if (result == EOWNERDEAD || atomic_load(&header->journal.transaction)) {
+        zcx_status status = zcxi_meta_guard(env, error); /* an opener does the rest */
+        if (!status && env->lmdb) status = zcxi_recover_commit(env, error);
+        if (!status && env->lmdb) status = zcxi_recover_slots(env, false, error);
+        /* Consistent in any case: the journal stays set, so that the next one tries again. */
+        if (result == EOWNERDEAD) pthread_mutex_consistent(&header->mutex);
+        if (status) {
+            zcxi_env_unlock(env);
+            return status;
+        }
+    }
+    return ZCX_OK;
+}
+
+void zcxi_env_unlock(struct zcxi_env *env)
+{
+    if (zcxi_env_alive(env)) pthread_mutex_unlock(&env->board.header->mutex);
+}
+
+zcx_status zcxi_env_fresh(struct zcxi_env *env, zcx_error *error)
+{
+    struct stat board, data;
+    if (fstat(env->board.file, &board) || fstat(env->data_file, &data))
+        return zcxi_fail_errno(error, errno, "cannot stat the files of", env->path);
+    if (board.st_nlink && data.st_nlink) return ZCX_OK;
+    return zcxi_fail(error, ZCX_ESTALE, 0,
+                     "%s was removed while this process has it open: close it and open it again",
+                     env->path);
+}
+
+/* What LMDB set when it opened: a shared lock on byte 0, and its life sign on the byte of our pid. */
+void zcxi_env_assert_locks(struct zcxi_env *env)
+{
+    struct flock shared = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    struct flock alive = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = getpid(), .l_len = 1};
+    fcntl(env->guard, F_SETLK, &shared);
+    fcntl(env->guard, F_SETLK, &alive);
+}
+
+/* ---- slots, located ------------------------------------------------------------------------------------ */
+
+zcx_status zcxi_env_locate(struct zcxi_env *env, MDB_txn *transaction, uint32_t number,
+                           uint64_t *page, uint32_t *pages, zcx_error *error)
+{
+    if (!number || number >= env->board.slots_max)
+        return zcxi_fail(error, ZCX_ECORRUPT, 0, "slot %u is not one of the store's 1 to %u",
+                         number, env->board.slots_max - 1);
+    uint64_t known = atomic_load_explicit(&env->verified[number], memory_order_relaxed);
+    if (!known) {
+        MDB_val key = {sizeof number, &number}, value;
+        int result = mdb_get(transaction, env->slots_db, &key, &value);
+        if (result == MDB_NOTFOUND)
+            return zcxi_fail(error, ZCX_ECORRUPT, result, "slot %u is not in zcx.slots", number);
+        if (result) return zcxi_fail_lmdb(error, result, "cannot read zcx.slots");
+        uint64_t at, count = (value.mv_size + env->page_header) / env->page_size;
+        memcpy(&at, (const char *)value.mv_data - env->page_header, sizeof at);
+        if (count == 0 || (value.mv_size + env->page_header) % env->page_size ||
+            at < 2 || at > env->map_size / env->page_size ||
+            count > env->map_size / env->page_size - at || count >= UINT64_C(1) << 21)
+            return zcxi_fail(error, ZCX_ECORRUPT, 0, "slot %u has %zu bytes at page %lu", number,
+                             value.mv_size, (unsigned long)at);
+        known = at << 21 | count;
+        atomic_store_explicit(&env->verified[number], known, memory_order_relaxed);
+    }
+    *page = known >> 21;
+    *pages = (uint32_t)(known & ((1u << 21) - 1));
+    return ZCX_OK;
+}
+
+zcx_status zcxi_env_database(struct zcxi_env *env, MDB_dbi *out, const char *name, unsigned flags,
+                             zcx_error *error)
+{
+    MDB_txn *transaction;
+    zcx_status status = zcxi_room(env, 2, 0, error);
+    if (status) return status;
+    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
+    MDB_dbi database;
+    result = mdb_dbi_open(transaction, name, MDB_CREATE | flags, &database);
+    if (result) {
+        mdb_txn_abort(transaction);
+        return zcxi_fail_lmdb(error, result, "cannot open a database");
+    }
+    status = zcxi_journal_commit(env, transaction, error);
+    if (!status) *out = database;
+    return status;
+}
+
+/* ---- opening and closing -------------------------------------------------------------------------------- */
+
+static zcx_status lock_open(struct zcxi_env *env, zcx_error *error)
+{
+    env->open_lock = openat(env->directory, "open.lock",
+                            O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (env->open_lock < 0)
+        return zcxi_fail_errno(error, errno, "cannot open open.lock of", env->path);
+    int result = zcxi_flock(env->open_lock, env->lock_timeout_ms);
+    if (result == ETIMEDOUT)
+        return zcxi_fail(error, ZCX_EBUSY, result,
+                         "another process has been opening or closing %s for %ld ms", env->path,
+                         (long)env->lock_timeout_ms);
+    return result ? zcxi_fail_errno(error, result, "cannot lock open.lock of", env->path) : ZCX_OK;
+}
+
+static void free_env(struct zcxi_env *env)
+{
+    zcxi_start_undo(env);
+    if (env->open_lock >= 0) close(env->open_lock);
+    if (env->directory >= 0) close(env->directory);
+    if (env->token) munmap((void *)env->token, 4096);
+    zcxi_pool_free(&env->views);
+    zcxi_pool_free(&env->loans);
+    free(env);
+}
+
+static zcx_status make_env(struct zcxi_env **out, int directory, const char *path,
+                           const struct stat *info, const zcx_store_options *options,
+                           zcx_error *error)
+{
+    struct zcxi_env *env = calloc(1, sizeof *env);
+    if (!env) return zcxi_fail(error, ZCX_ENOMEM, errno, "no memory to open %s", path);
+    *env = (struct zcxi_env){.references = 1, .device = info->st_dev, .inode = info->st_ino,
+                             .pid = getpid(), .directory = directory, .open_lock = -1,
+                             .data_file = -1, .guard = -1, .board = {.file = -1},
+                             .self = {UINT32_MAX, 0}};
+    strcpy(env->path, path);
+    env->lock_timeout_ms = options->lock_timeout_ms ? options->lock_timeout_ms : 10000;
+    zcxi_pool_init(&env->views, sizeof(struct zcx_view));
+    zcxi_pool_init(&env->loans, sizeof(struct zcx_loan));
+    void *token = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (token == MAP_FAILED || madvise(token, 4096, MADV_WIPEONFORK)) {
+        zcx_status status = zcxi_fail_errno(error, errno, "cannot make the fork token of", path);
+        free_env(env);
+        return status;
+    }
+    env->token = token;
+    atomic_store((_Atomic uint32_t *)token, 1);
+    zcx_status status = lock_open(env, error);
+    if (!status) status = zcxi_start(env, options, error);
+    if (status) {
+        free_env(env); /* under open.lock, which closing it unlocks */
+        return status;
+    }
+    flock(env->open_lock, LOCK_UN);
+    *out = env;
+    return ZCX_OK;
+}
+
+zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_store_options *options,
+                         zcx_error *error)
+{
+    char chosen[PATH_MAX], resolved[PATH_MAX];
+    int directory;
+    struct stat info;
+    zcx_status status = zcxi_path_choose(chosen, path, error);
+    if (!status)
+        status = zcxi_path_open(&directory, resolved, chosen,
+                                !(options->flags & ZCX_OPEN_EXISTING), error);
+    if (status) return status;
+
+    zcxi_registry_lock();
+    struct zcxi_env *env = NULL;
+    if (fstat(directory, &info))
+        status = zcxi_fail_errno(error, errno, "cannot stat", resolved);
+    else
+        env = zcxi_registry_find(info.st_dev, info.st_ino);
+    if (env) {
+        status = zcxi_env_fresh(env, error);
+        if (!status) status = zcxi_manifest_accept(&env->manifest, env->path, options, error);
+        if (!status) {
+            env->references++;
+            zcxi_env_assert_locks(env);
+            *out = env;
+        }
+        close(directory);
+    } else if (!status) {
+        status = make_env(&env, directory, resolved, &info, options, error); /* owns directory */
+        if (!status) {
+            zcxi_registry_add(env);
+            *out = env;
+        }
+    } else {
+        close(directory);
+    }
+    zcxi_registry_unlock();
+    return status;
+}
+
+void zcxi_env_close(struct zcxi_env *env)
+{
+    if (!zcxi_env_alive(env)) return; /* a forked child's copy; its maps go with the process */
+    zcxi_registry_lock();
+    if (--env->references == 0) {
+        zcxi_registry_remove(env);
+        zcxi_flock(env->open_lock, env->lock_timeout_ms); /* best effort: closing goes on */
+        if (!zcxi_env_lock(env, NULL)) {
+            zcxi_owner_release(env);
+            zcxi_env_unlock(env);
+        }
+        free_env(env); /* closes open.lock, which unlocks it */
+    }
+    zcxi_registry_unlock();
+}

@@ -1,0 +1,96 @@
+#include "journal.h"
+
+#include <string.h>
+
+/* LMDB 0.9's meta page: its body follows the page header of 16 bytes. */
+#define META_BODY 16
+#define META_MAGIC 0xBEEFC0DEu
+#define META_FREE_ROOT 8  /* words of 8 bytes into the body */
+#define META_MAIN_ROOT 14
+#define META_TRANSACTION 16
+
+/* lock.mdb of 0.9.24 to 0.9.31: magic, format, reader mutex (40 bytes), then mti_txnid. */
+#define LOCK_FORMAT 0x10001u
+#define LOCK_TRANSACTION 48
+
+static _Atomic uint64_t *meta_of(const struct zcxi_env *env, uint64_t transaction)
+{
+    return (void *)(env->writing + (transaction & 1) * env->page_size + META_BODY);
+}
+
+void zcxi_journal_clear(struct zcxi_env *env)
+{
+    env->board.header->journal.changes = 0;
+}
+
+void zcxi_journal_add(struct zcxi_env *env, uint32_t slot, enum zcxi_action action)
+{
+    struct zcxi_journal *journal = &env->board.header->journal;
+    env->board.changes[journal->changes++] = (struct zcxi_change){slot, action};
+}
+
+static void turn_words(struct zcxi_env *env, uint64_t transaction)
+{
+    struct zcxi_journal *journal = &env->board.header->journal;
+    uint32_t changes = journal->changes < ZCX_BATCH_MAX ? journal->changes : ZCX_BATCH_MAX;
+    for (uint32_t i = 0; i < changes; i++) {
+        struct zcxi_change change = env->board.changes[i];
+        if (!zcxi_slot_exists(&env->board, change.slot)) continue;
+        if (change.action == ZCXI_PUBLISH) zcxi_slot_publish(&env->board, change.slot);
+        if (change.action == ZCXI_RETIRE) zcxi_slot_retire(&env->board, change.slot, transaction);
+    }
+}
+
+zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_error *error)
+{
+    struct zcxi_journal *journal = &env->board.header->journal;
+    uint64_t id = mdb_txn_id(transaction);
+    _Atomic uint64_t *meta = meta_of(env, id);
+    for (int i = 0; i < ZCXI_META_WORDS; i++)
+        journal->meta[i] = atomic_load_explicit(&meta[i], memory_order_relaxed);
+    atomic_store_explicit(&journal->transaction, id, memory_order_release);
+
+    int result = mdb_txn_commit(transaction);
+    if (!result) turn_words(env, id);
+    journal->changes = 0;
+    atomic_store_explicit(&journal->transaction, 0, memory_order_release);
+    return result ? zcxi_fail_lmdb(error, result, "cannot commit") : ZCX_OK;
+}
+
+void zcxi_journal_settle(struct zcxi_env *env)
+{
+    struct zcxi_journal *journal = &env->board.header->journal;
+    uint64_t id = atomic_load(&journal->transaction);
+    if (id && zcxi_env_last_transaction(env, NULL) >= id) turn_words(env, id);
+    journal->changes = 0;
+    atomic_store_explicit(&journal->transaction, 0, memory_order_release);
+}
+
+/* The cases are design.md's: m rolls back to its saved copy s when the commit had not changed its
+ * id yet, or when the id is T's but the rest is not known to be. The id first: from there on T never
+ * was. */
+zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error)
+{
+    struct zcxi_journal *journal = &env->board.header->journal;
+    uint64_t id = atomic_load(&journal->transaction);
+    if (!id || env->manifest.durability == ZCX_DURABILITY_COMMIT) return ZCX_OK;
+
+    _Atomic uint64_t *meta = meta_of(env, id), *locked = (void *)(env->lock_page + LOCK_TRANSACTION);
+    const uint64_t *saved = journal->meta;
+    if ((uint32_t)atomic_load(&meta[0]) != META_MAGIC || (uint32_t)saved[0] != META_MAGIC ||
+        saved[META_TRANSACTION] >= id)
+        return zcxi_fail(error, ZCX_ECORRUPT, 0, "%s: the journal of commit %lu has no meta page",
+                         env->path, (unsigned long)id);
+    uint64_t found = atomic_load(&meta[META_TRANSACTION]);
+    bool back = found == saved[META_TRANSACTION] ||
+                (found == id && (atomic_load(locked) == id - 1 ||
+                                 atomic_load(&meta[META_MAIN_ROOT]) == saved[META_MAIN_ROOT] ||
+                                 atomic_load(&meta[META_FREE_ROOT]) == saved[META_FREE_ROOT]));
+    if (!back) return ZCX_OK;
+    if (found == id) atomic_fetch_add(&env->board.header->counters.rolled_back, 1);
+    atomic_store(&meta[META_TRANSACTION], saved[META_TRANSACTION]);
+    for (int i = 2; i < META_TRANSACTION; i++) /* magic and version never change */
+        atomic_store(&meta[i], saved[i]);
+    if (atomic_load(locked) == id) atomic_store(locked, id - 1);
+    return ZCX_OK;
+}

@@ -1,0 +1,297 @@
+#include "clock.h"
+#include "journal.h"
+#include "owners.h"
+#include "readers.h"
+#include "record.h"
+#include "room.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <string.h>
+
+#define CLASSES_UP 3             /* a slot of up to three classes larger will do */
+#define PATIENCE (2 * ZCXI_MS)   /* with readers that alone stand in the way */
+#define FULL_POLL (2 * ZCXI_MS)  /* between looks for room, when the caller waits for it */
+
+/* ---- taking a slot that is there ------------------------------------------------------------------------- */
+
+static uint32_t take_near(struct zcxi_env *env, uint32_t class, uint64_t *word,
+                          struct zcxi_obstacle *obstacle)
+{
+    for (uint32_t up = 0; up <= CLASSES_UP && class + up < zcxi_class_count(); up++) {
+        uint32_t slot = zcxi_slot_take(&env->board, &env->self, class + up, word, obstacle);
+        if (slot) return slot;
+    }
+    return 0;
+}
+
+/* When only readers stand in the way it waits for them: a viewer preempted inside its transaction
+ * would else make a producer create slot after slot. Once for the same stuck snapshot. */
+static uint32_t take(struct zcxi_env *env, uint32_t class, uint64_t *word)
+{
+    uint64_t deadline = 0;
+    for (int look = 0;; look++) {
+        struct zcxi_obstacle obstacle = {false, false};
+        uint32_t slot = take_near(env, class, word, &obstacle);
+        if (slot || !obstacle.unsafe) return slot;
+        uint64_t before = atomic_load(&env->board.header->safe);
+        uint64_t safe = zcxi_safe_raise(env);
+        if (safe > before) continue;
+        if (safe == zcxi_env_last_transaction(env, NULL)) return 0; /* retired just now */
+        if (safe == atomic_load(&env->board.header->stuck)) return 0;
+        uint64_t now = zcxi_monotonic();
+        if (!deadline) deadline = now + PATIENCE;
+        if (now > deadline) {
+            int dead = 0;
+            atomic_store(&env->board.header->stuck, safe);
+            if (mdb_reader_check(env->lmdb, &dead) || !dead) return 0;
+        }
+        if (look > 20) sched_yield();
+    }
+}
+
+/* ---- creating one ------------------------------------------------------------------------------------------- */
+
+static zcx_status put_slot(struct zcxi_env *env, uint32_t number, uint32_t pages, uint64_t *page,
+                           zcx_error *error)
+{
+    MDB_txn *transaction;
+    MDB_val key = {sizeof number, &number};
+    MDB_val value = {(size_t)pages * env->page_size - env->page_header, NULL};
+    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
+    result = mdb_put(transaction, env->slots_db, &key, &value, MDB_RESERVE | MDB_APPEND);
+    uint64_t last;
+    zcxi_env_last_transaction(env, &last);
+    zcx_status status = ZCX_OK;
+    if (result) {
+        mdb_txn_abort(transaction);
+        return zcxi_fail_lmdb(error, result, "cannot create a slot");
+    }
+    zcxi_journal_clear(env);
+    status = zcxi_journal_commit(env, transaction, error);
+    if (status) return status;
+    zcxi_room_created(env, last, pages);
+
+    uint32_t located;
+    result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &transaction);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot look a slot up");
+    status = zcxi_env_locate(env, transaction, number, page, &located, error);
+    mdb_txn_abort(transaction);
+    return status;
+}
+
+/* Not backed yet: that is done outside the lock, by who owns the loan. */
+static zcx_status create(struct zcxi_env *env, uint32_t pages, uint32_t *slot, uint64_t *word,
+                         zcx_error *error)
+{
+    uint64_t page;
+    zcx_status status = zcxi_env_lock(env, error);
+    if (status) return status;
+    uint32_t number = atomic_load(&env->board.header->slots);
+    if (!zcxi_room_fits(env, pages)) {
+        status = ZCX_EFULL; /* the message is made by who gives up */
+        goto done;
+    }
+    status = zcxi_board_back(&env->board, number, error);
+    if (!status) status = zcxi_room(env, 1, pages, error);
+    if (!status) status = put_slot(env, number, pages, &page, error);
+    if (status) goto done;
+    *slot = number;
+    *word = zcxi_word_loaned(&env->self, 0, false);
+    zcxi_slot_enter(&env->board, number, page, pages, *word);
+    zcxi_room_charge(env, number);
+    atomic_fetch_add(&env->board.header->counters.created, 1);
+done:
+    zcxi_env_unlock(env);
+    return status;
+}
+
+/* Memory for a loan that has none: new, or trimmed since. On failure the slot is given back. */
+static zcx_status back(struct zcxi_env *env, uint32_t slot, uint64_t *word, zcx_error *error)
+{
+    zcx_status status = zcxi_env_lock(env, error);
+    if (!status) {
+        status = zcxi_room_charge(env, slot);
+        zcxi_env_unlock(env);
+    }
+    int result = status ? 0 : zcxi_room_payload(env, slot);
+    if (!status && !result) {
+        zcxi_slot_set_backed(&env->board, slot, word, true);
+        return ZCX_OK;
+    }
+    if (result && !zcxi_env_lock(env, NULL)) {
+        zcxi_room_discharge(env, slot);
+        zcxi_env_unlock(env);
+    }
+    zcxi_slot_give_back(&env->board, slot, *word);
+    if (result == ENOSPC || result == ENOMEM) return ZCX_EFULL;
+    return result ? zcxi_fail_errno(error, result, "cannot allocate memory of", env->path) : status;
+}
+
+/* ---- the loan ------------------------------------------------------------------------------------------------- */
+
+static zcx_status try(struct zcxi_env *env, uint64_t size, uint32_t *slot, uint64_t *word,
+                      zcx_error *error)
+{
+    uint64_t pages = zcxi_payload_pages(env, size);
+    uint32_t class = zcxi_class_of(pages);
+    *slot = take(env, class, word);
+    if (!*slot) {
+        zcx_status status = create(env, zcxi_class_pages(class), slot, word, error);
+        if (status) return status;
+    }
+    return *word & ZCXI_BACKED ? ZCX_OK : back(env, *slot, word, error);
+}
+
+/* What can be freed without harm: records that expired, what the dead held, memory of idle slots. */
+static zcx_status make_room(struct zcxi_env *env, uint64_t size, zcx_error *error)
+{
+    uint64_t expired = 0;
+    zcx_status status = zcxi_env_fresh(env, error);
+    if (!status) status = zcxi_sweep_expired(env, &expired, error);
+    if (!status) status = zcxi_env_lock(env, error);
+    if (status) return status;
+    zcxi_owners_reap(env);
+    zcxi_env_unlock(env);
+    int dead;
+    mdb_reader_check(env->lmdb, &dead);
+    zcxi_safe_raise(env);
+    zcxi_trim(env, size + size / 4 + 64 * env->page_size);
+    return ZCX_OK;
+}
+
+static zcx_status full(struct zcxi_env *env, uint64_t size, zcx_status status, zcx_error *error)
+{
+    char holders[400];
+    zcxi_holders_text(env, holders, sizeof holders);
+    return zcxi_fail(error, status, ENOSPC, "no room for %" PRIu64 " bytes: %s", size, holders);
+}
+
+static zcx_status take_slot(struct zcxi_env *env, uint64_t size, int64_t timeout_ms,
+                            uint32_t *slot, uint64_t *word, zcx_error *error)
+{
+    uint64_t deadline = zcxi_monotonic() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * ZCXI_MS;
+    zcx_error cause = ZCX_ERROR_INIT;
+    zcx_status status = try(env, size, slot, word, &cause);
+    while (status == ZCX_EFULL) {
+        cause = (zcx_error)ZCX_ERROR_INIT;
+        status = make_room(env, size, &cause);
+        if (status) break;
+        status = try(env, size, slot, word, &cause);
+        if (status != ZCX_EFULL) break;
+        if (zcxi_monotonic() >= deadline)
+            return full(env, size, timeout_ms > 0 ? ZCX_ETIMEDOUT : ZCX_EFULL, error);
+        zcxi_sleep(FULL_POLL);
+    }
+    if (status && error && !error->status) *error = cause;
+    return status;
+}
+
+zcx_status zcx_store_loan(zcx_loan **out, zcx_store *store, uint64_t size, int64_t timeout_ms,
+                          zcx_error *error)
+{
+    zcx_status status = zcxi_store_enter(store, error);
+    if (status) return status;
+    struct zcxi_env *env = store->env;
+    if (size > ZCX_PAYLOAD_MAX)
+        return zcxi_fail(error, ZCX_ELIMIT, 0,
+                         "a loan of %" PRIu64 " bytes is over the limit of %" PRIu64, size,
+                         ZCX_PAYLOAD_MAX);
+    zcx_loan *loan = zcxi_pool_take(&env->loans);
+    if (!loan) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a loan's handle");
+    loan->store = store;
+    loan->slot = 0;
+    if (size <= ZCXI_LOAN_PRIVATE) {
+        loan->data = loan->private;
+        loan->capacity = ZCXI_LOAN_PRIVATE;
+    } else {
+        status = take_slot(env, size, timeout_ms, &loan->slot, &loan->word, error);
+        if (status) {
+            zcxi_pool_give(&env->loans, &loan->pooled);
+            return status;
+        }
+        struct zcxi_slot *slot = &env->board.slots[loan->slot];
+        loan->data = env->writing + zcxi_payload_position(env, slot->page);
+        loan->capacity = zcxi_payload_capacity(env, slot->pages);
+    }
+    atomic_fetch_add(&store->children, 1);
+    *out = loan;
+    return ZCX_OK;
+}
+
+void *zcx_loan_data(zcx_loan *loan)
+{
+    return loan->data;
+}
+
+uint64_t zcx_loan_capacity(const zcx_loan *loan)
+{
+    return loan->capacity;
+}
+
+static void end(zcx_loan *loan)
+{
+    zcx_store *store = loan->store;
+    zcxi_pool_give(&store->env->loans, &loan->pooled);
+    atomic_fetch_sub(&store->children, 1);
+}
+
+void zcx_loan_discard(zcx_loan *loan)
+{
+    if (!loan || !zcxi_env_alive(loan->store->env)) return;
+    if (loan->slot) zcxi_slot_give_back(&loan->store->env->board, loan->slot, loan->word);
+    end(loan);
+}
+
+void zcxi_loan_end(zcx_loan *loan)
+{
+    end(loan);
+}
+
+/* A private loan whose envelope leaves no room in a leaf goes to a slot after all. */
+static zcx_status move_to_slot(zcx_loan *loan, uint64_t length, zcx_error *error)
+{
+    struct zcxi_env *env = loan->store->env;
+    uint32_t slot;
+    zcx_status status = take_slot(env, length, 0, &slot, &loan->word, error);
+    if (status) return status;
+    void *data = env->writing + zcxi_payload_position(env, env->board.slots[slot].page);
+    memcpy(data, loan->data, length);
+    loan->data = data;
+    loan->slot = slot;
+    loan->capacity = zcxi_payload_capacity(env, env->board.slots[slot].pages);
+    return ZCX_OK;
+}
+
+zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t key_length,
+                            uint64_t length, const zcx_envelope *envelope, zcx_error *error)
+{
+    if (length > loan->capacity)
+        return zcxi_fail(error, ZCX_EINVAL, 0,
+                         "%" PRIu64 " bytes to publish, but the loan has %" PRIu64, length,
+                         loan->capacity);
+    zcx_status status = zcxi_record_make(record, envelope, length, error);
+    if (status) return status;
+    if (!loan->slot && !zcxi_record_fits(loan->store->env, record, key_length))
+        status = move_to_slot(loan, length, error);
+    if (!status && !loan->slot) status = zcxi_record_inline(record, loan->data, error);
+    if (!status && loan->slot) zcxi_record_in_slot(record, loan);
+    if (status) zcxi_record_free(record);
+    return status;
+}
+
+zcx_status zcx_loan_publish(zcx_loan *loan, const void *key, size_t key_length, uint64_t length,
+                            const zcx_envelope *envelope, uint64_t *transaction, zcx_error *error)
+{
+    struct zcxi_record record;
+    zcx_status status = zcxi_store_enter(loan->store, error);
+    if (!status) status = zcxi_key_check(key, key_length, error);
+    if (!status) status = zcxi_loan_record(loan, &record, key_length, length, envelope, error);
+    if (status) return status;
+    status = zcxi_record_publish(loan->store, key, key_length, &record, loan, transaction, error);
+    zcxi_record_free(&record);
+    if (!status) end(loan);
+    return status;
+}

@@ -1,0 +1,120 @@
+#include "readers.h"
+
+#include "clock.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLAIMED_AT_OPEN 2 /* each claimed one makes mdb_reader_list slower, for everybody */
+#define PATIENCE (100 * ZCXI_MS)
+
+static zcx_status add(struct zcxi_env *env, uint32_t *index, zcx_error *error)
+{
+    uint32_t number = atomic_fetch_add(&env->reader_count, 1);
+    if (number >= ZCXI_READERS) {
+        atomic_fetch_sub(&env->reader_count, 1);
+        return ZCX_EBUSY; /* no message: the caller waits */
+    }
+    MDB_txn *reader;
+    int result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader);
+    int dead;
+    if (result == MDB_READERS_FULL && !mdb_reader_check(env->lmdb, &dead) && dead)
+        result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader);
+    if (result) {
+        atomic_fetch_sub(&env->reader_count, 1);
+        return zcxi_fail_lmdb(error, result, "cannot begin a read transaction");
+    }
+    mdb_txn_reset(reader);
+    for (number = 0;; number = (number + 1) % ZCXI_READERS) {
+        MDB_txn *none = NULL;
+        if (atomic_compare_exchange_strong(&env->readers[number], &none, reader)) break;
+    }
+    *index = number;
+    return ZCX_OK;
+}
+
+zcx_status zcxi_readers_claim(struct zcxi_env *env, zcx_error *error)
+{
+    for (int i = 0; i < CLAIMED_AT_OPEN; i++) {
+        uint32_t index;
+        zcx_status status = add(env, &index, error);
+        if (status) return status;
+        zcxi_reader_give(env, index);
+    }
+    return ZCX_OK;
+}
+
+zcx_status zcxi_reader_renew(struct zcxi_env *env, uint32_t index, zcx_error *error)
+{
+    MDB_txn *reader = atomic_load_explicit(&env->readers[index], memory_order_relaxed);
+    mdb_txn_reset(reader);
+    int result = mdb_txn_renew(reader);
+    return result ? zcxi_fail_lmdb(error, result, "cannot renew a read transaction") : ZCX_OK;
+}
+
+zcx_status zcxi_reader_take(struct zcxi_env *env, MDB_txn **out, uint32_t *index, zcx_error *error)
+{
+    uint64_t deadline = 0;
+    for (;;) {
+        uint64_t idle = atomic_load_explicit(&env->idle_readers, memory_order_relaxed);
+        while (idle) {
+            uint32_t lowest = (uint32_t)__builtin_ctzll(idle);
+            if (!atomic_compare_exchange_weak(&env->idle_readers, &idle, idle & (idle - 1)))
+                continue;
+            *index = lowest;
+            *out = atomic_load_explicit(&env->readers[lowest], memory_order_relaxed);
+            int result = mdb_txn_renew(*out);
+            if (!result) return ZCX_OK;
+            zcxi_reader_give(env, lowest);
+            return zcxi_fail_lmdb(error, result, "cannot renew a read transaction");
+        }
+        uint32_t added;
+        zcx_status status = add(env, &added, error);
+        if (!status) {
+            zcxi_reader_give(env, added);
+        } else if (status != ZCX_EBUSY) {
+            return status;
+        } else {
+            uint64_t now = zcxi_monotonic();
+            if (!deadline) deadline = now + PATIENCE;
+            if (now > deadline)
+                return zcxi_fail(error, ZCX_ELIMIT, 0,
+                                 "%d read transactions of this process are in use", ZCXI_READERS);
+            sched_yield();
+        }
+    }
+}
+
+void zcxi_reader_give(struct zcxi_env *env, uint32_t index)
+{
+    mdb_txn_reset(atomic_load_explicit(&env->readers[index], memory_order_relaxed));
+    atomic_fetch_or(&env->idle_readers, UINT64_C(1) << index);
+}
+
+/* ---- the oldest snapshot ------------------------------------------------------------------------------ */
+
+/* mdb_reader_list prints "    pid thread txnid\n", or "-" for the id of a reader at rest. */
+static int oldest_of_line(const char *line, void *context)
+{
+    uint64_t *oldest = context;
+    const char *word = strrchr(line, ' ');
+    if (!word || word[1] < '0' || word[1] > '9') return 0;
+    uint64_t id = strtoull(word + 1, NULL, 10);
+    if (id < *oldest) *oldest = id;
+    return 0;
+}
+
+/* The last transaction is read before the scan: a reader that begins after it sees at least that. */
+uint64_t zcxi_safe_raise(struct zcxi_env *env)
+{
+    uint64_t safe = zcxi_env_last_transaction(env, NULL);
+    atomic_thread_fence(memory_order_seq_cst);
+    mdb_reader_list(env->lmdb, oldest_of_line, &safe);
+    atomic_thread_fence(memory_order_seq_cst);
+    _Atomic uint64_t *shared = &env->board.header->safe;
+    uint64_t found = atomic_load(shared);
+    while (found < safe && !atomic_compare_exchange_weak(shared, &found, safe))
+        ;
+    return atomic_load(shared);
+}

@@ -1,0 +1,21 @@
+/* Pooled read transactions, and the oldest snapshot in use. */
+#ifndef ZCXI_READERS_H
+#define ZCXI_READERS_H
+
+#include "env.h"
+
+/* A renewed read transaction out of the pool. ELIMIT when all are in use, here or in the store. */
+zcx_status zcxi_reader_take(struct zcxi_env *env, MDB_txn **out, uint32_t *index, zcx_error *error);
+
+/* A newer snapshot for a reader that is in use. */
+zcx_status zcxi_reader_renew(struct zcxi_env *env, uint32_t index, zcx_error *error);
+
+void zcxi_reader_give(struct zcxi_env *env, uint32_t index);
+
+/* Claims the first readers, at open: LMDB's reader mutex has no time-out. */
+zcx_status zcxi_readers_claim(struct zcxi_env *env, zcx_error *error);
+
+/* Raises and returns the board's `safe`: min(last transaction, every snapshot in use). */
+uint64_t zcxi_safe_raise(struct zcxi_env *env);
+
+#endif

@@ -1,0 +1,60 @@
+/* Records: an envelope, and the inline payload if there is one, as they are put at a key; and the
+ * slots that change with them. */
+#ifndef ZCXI_RECORD_H
+#define ZCXI_RECORD_H
+
+#include "store.h"
+
+#define ZCXI_RECORD_SMALL 2048
+
+struct zcxi_record {
+    struct zcxi_header header; /* transaction, slot and generation are set while it is put */
+    uint32_t slot;             /* the loan that it publishes; 0: the payload is inline */
+    size_t size;
+    uint8_t *bytes; /* `small`, or memory of its own */
+    uint8_t small[ZCXI_RECORD_SMALL];
+};
+
+/* Header and extras for a payload of `length` bytes; fields that the slot decides come later. */
+zcx_status zcxi_record_make(struct zcxi_record *record, const zcx_envelope *envelope,
+                            uint64_t length, zcx_error *error);
+void zcxi_record_free(struct zcxi_record *record);
+
+/* Does the payload fit the record, and the record an LMDB leaf? */
+bool zcxi_record_fits(const struct zcxi_env *env, const struct zcxi_record *record,
+                      size_t key_length);
+
+/* Puts an inline payload into the record (which grows if need be), or names the loan's slot. */
+zcx_status zcxi_record_inline(struct zcxi_record *record, const void *data, zcx_error *error);
+void zcxi_record_in_slot(struct zcxi_record *record, const zcx_loan *loan);
+
+/* In a write transaction, under the mutex: puts the record, and notes in the journal what becomes
+ * published and what is retired. */
+zcx_status zcxi_record_put(struct zcxi_env *env, MDB_txn *transaction, MDB_dbi database,
+                           const void *key, size_t key_length, struct zcxi_record *record,
+                           zcx_error *error);
+
+/* Likewise deletes it; `only_expired` at that time (0: in any case) and still there: *deleted says
+ * whether it was, and *live whether it had not expired. */
+zcx_status zcxi_record_delete(struct zcxi_env *env, MDB_txn *transaction, MDB_dbi database,
+                              const void *key, size_t key_length, uint64_t only_expired,
+                              bool *deleted, bool *live, zcx_error *error);
+
+/* Puts one record as a transaction of its own; `loan` is checked to be ours still. */
+zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_length,
+                               struct zcxi_record *record, const zcx_loan *loan,
+                               uint64_t *transaction, zcx_error *error);
+
+/* The record that publishes a loan's first `length` bytes; frees itself on failure. */
+zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t key_length,
+                            uint64_t length, const zcx_envelope *envelope, zcx_error *error);
+
+/* Gives the handle of a loan back whose slot is published now. */
+void zcxi_loan_end(zcx_loan *loan);
+
+static inline bool zcxi_expired(const struct zcxi_header *header, uint64_t now)
+{
+    return header->expires && header->expires <= now;
+}
+
+#endif

@@ -1,0 +1,210 @@
+#include "start.h"
+
+#include "journal.h"
+#include "lock.h"
+#include "owners.h"
+#include "readers.h"
+#include "recover.h"
+#include "registry.h"
+#include "room.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DATABASES_MOST 128
+#define LMDB_MAGIC 0xBEEFC0DEu
+#define LMDB_LOCK_FORMAT 0x10001u /* 0.9: lock version 1, with pid locks */
+#define LMDB_PAGE_HEADER 16       /* 0.9 */
+
+/* ---- the manifest --------------------------------------------------------------------------------------- */
+
+/* An ephemeral store of before a restart may be torn: NOSYNC|WRITEMAP promises nothing about it. */
+static zcx_status discard_stale(struct zcxi_env *env, zcx_error *error)
+{
+    const char *names[] = {"data.mdb", "lock.mdb", "board", "store.json"};
+    if (zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE))
+        return zcxi_fail(error, ZCX_ESTALE, 0, "%s is of an earlier boot, yet open elsewhere",
+                         env->path);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (unlinkat(env->directory, names[i], 0) && errno != ENOENT)
+            return zcxi_fail_errno(error, errno, "cannot discard the files of", env->path);
+    zcxi_log('i', "%s was of an earlier boot, and was discarded", env->path);
+    return ZCX_OK;
+}
+
+static zcx_status settle_manifest(struct zcxi_env *env, const zcx_store_options *options,
+                                  zcx_error *error)
+{
+    struct zcxi_manifest *manifest = &env->manifest;
+    zcx_error absent = ZCX_ERROR_INIT;
+    zcx_status status = zcxi_manifest_read(manifest, env->directory, env->path, &absent);
+    if (!status && manifest->durability != ZCX_DURABILITY_COMMIT && zcxi_manifest_stale(manifest)) {
+        status = discard_stale(env, error);
+        if (status) return status;
+        absent = (zcx_error)ZCX_ERROR_INIT;
+        status = zcxi_fail(&absent, ZCX_ENOTFOUND, 0, "%s was of an earlier boot, and was discarded",
+                           env->path);
+    }
+    if (status == ZCX_ENOTFOUND && !(options->flags & ZCX_OPEN_EXISTING)) {
+        struct stat data;
+        if (!fstatat(env->directory, "data.mdb", &data, AT_SYMLINK_NOFOLLOW))
+            return zcxi_fail(error, ZCX_ECORRUPT, 0,
+                             "%s has a data.mdb but no store.json: not a store of zcx", env->path);
+        status = zcxi_manifest_make(manifest, env->directory, env->path, options, error);
+        return status ? status
+                      : zcxi_manifest_write(manifest, env->directory, env->path, error);
+    }
+    if (status) {
+        if (error && !error->status) *error = absent;
+        return status;
+    }
+    return zcxi_manifest_accept(manifest, env->path, options, error);
+}
+
+/* ---- files and maps --------------------------------------------------------------------------------------- */
+
+static zcx_status open_file(struct zcxi_env *env, int *file, const char *name, zcx_error *error)
+{
+    *file = openat(env->directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*file >= 0) return ZCX_OK;
+    return zcxi_fail(error, errno == EACCES ? ZCX_EACCES : ZCX_ESYSTEM, errno,
+                     "cannot open %s of %s: %s", name, env->path, strerror(errno));
+}
+
+static zcx_status map_data(struct zcxi_env *env, zcx_error *error)
+{
+    size_t length;
+    zcx_status status = open_file(env, &env->data_file, "data.mdb", error);
+    if (status) return status;
+    if (zcxi_registry_foreign_map(env->data_file, &length))
+        return zcxi_fail(error, ZCX_EBUSY, 0,
+                         "another LMDB in this process has %s/data.mdb open: in a process that uses "
+                         "zcx no other LMDB binding may open a zcx store", env->path);
+    void *reading = mmap(NULL, env->map_size, PROT_READ, MAP_SHARED | MAP_NORESERVE,
+                         env->data_file, 0);
+    if (reading == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map", env->path);
+    env->reading = reading;
+    void *writing = mmap(NULL, env->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+                         env->data_file, 0);
+    if (writing == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map", env->path);
+    env->writing = writing;
+    madvise(writing, env->map_size, MADV_DONTFORK);
+    return ZCX_OK;
+}
+
+/* lock.mdb whole (each hole would be a SIGBUS on a full tmpfs), and what we need of its first page. */
+static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
+{
+    zcx_status status = open_file(env, &env->guard, "lock.mdb", error);
+    if (status) return status;
+    off_t size = (off_t)((env->manifest.max_readers + 64) * 64 + 4095) / 4096 * 4096;
+    int result = fallocate(env->guard, 0, 0, size) ? errno : 0;
+    if (result) return zcxi_fail_errno(error, result, "cannot allocate lock.mdb of", env->path);
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, env->guard, 0);
+    if (page == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map lock.mdb of", env->path);
+    env->lock_page = page;
+    uint32_t words[2];
+    memcpy(words, page, sizeof words);
+    if (words[0] && (words[0] != LMDB_MAGIC || words[1] != LMDB_LOCK_FORMAT))
+        return zcxi_fail(error, ZCX_EVERSION, 0,
+                         "lock.mdb of %s has format %#x, which is not LMDB 0.9's %#x", env->path,
+                         words[1], LMDB_LOCK_FORMAT);
+    return ZCX_OK;
+}
+
+/* ---- LMDB --------------------------------------------------------------------------------------------------- */
+
+static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
+{
+    unsigned flags = MDB_NOTLS | MDB_NOMEMINIT | MDB_NORDAHEAD;
+    if (env->manifest.durability != ZCX_DURABILITY_COMMIT) flags |= MDB_WRITEMAP | MDB_NOSYNC;
+    int major, minor;
+    mdb_version(&major, &minor, NULL);
+    if (major != 0 || minor != 9)
+        return zcxi_fail(error, ZCX_EVERSION, 0, "zcx knows LMDB 0.9, not %d.%d", major, minor);
+    int result = mdb_env_create(&env->lmdb);
+    if (!result) result = mdb_env_set_mapsize(env->lmdb, env->map_size);
+    if (!result) result = mdb_env_set_maxdbs(env->lmdb, DATABASES_MOST);
+    if (!result) result = mdb_env_set_maxreaders(env->lmdb, env->manifest.max_readers);
+    if (!result) result = mdb_env_open(env->lmdb, env->path, flags, 0600);
+    if (result) {
+        mdb_env_close(env->lmdb);
+        env->lmdb = NULL;
+        return zcxi_fail_lmdb(error, result, "LMDB cannot open the store");
+    }
+    zcxi_ofd_lock(env->guard, F_RDLCK, 0); /* keeps a second LMDB from the exclusive lock */
+
+    struct stat info;
+    if (fstat(env->data_file, &info) ||
+        ((uint64_t)info.st_size < env->map_size && ftruncate(env->data_file, (off_t)env->map_size)))
+        return zcxi_fail_errno(error, errno, "cannot size data.mdb of", env->path);
+    size_t length;
+    void *map = zcxi_registry_foreign_map(env->data_file, &length); /* LMDB's own, this time */
+    if (map) madvise(map, length, MADV_DONTFORK);
+
+    MDB_stat stat;
+    mdb_env_stat(env->lmdb, &stat);
+    if (stat.ms_psize != env->manifest.page_size)
+        return zcxi_fail(error, ZCX_ECORRUPT, 0, "%s has pages of %u bytes, store.json says %u",
+                         env->path, stat.ms_psize, env->manifest.page_size);
+    return ZCX_OK;
+}
+
+static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *error)
+{
+    MDB_dbi queue;
+    zcx_status status = zcxi_recover_commit(env, error); /* before anything is committed */
+    if (!status) status = zcxi_env_database(env, &env->slots_db, "zcx.slots", MDB_INTEGERKEY, error);
+    if (!status) status = zcxi_env_database(env, &queue, "zcx.queue", 0, error);
+    if (!status) status = zcxi_recover_slots(env, fresh, error);
+    if (!status) status = zcxi_owner_claim(env, error);
+    if (!status) status = zcxi_readers_claim(env, error);
+    return status;
+}
+
+/* Under open.lock, the mutex over everything from the guard to the owner's entry. */
+zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zcx_error *error)
+{
+    bool fresh;
+    zcx_status status = settle_manifest(env, options, error);
+    if (status) return status;
+    env->map_size = env->manifest.map_size;
+    env->page_size = env->manifest.page_size;
+    env->page_header = LMDB_PAGE_HEADER;
+    env->leaf_most = ((env->page_size - LMDB_PAGE_HEADER) / 2 & ~1u) - 2;
+    status = zcxi_board_open(&env->board, &fresh, env->directory, env->open_lock, &env->manifest,
+                             env->path, error);
+    if (!status) status = map_data(env, error);
+    if (!status) status = map_lock(env, error);
+    if (status) return status;
+    size_t table = env->board.slots_max * sizeof *env->verified;
+    env->verified = mmap(NULL, table, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (env->verified == MAP_FAILED) {
+        env->verified = NULL;
+        return zcxi_fail_errno(error, errno, "cannot map the table of slots of", env->path);
+    }
+    status = zcxi_env_lock(env, error); /* runs the meta guard, before LMDB looks */
+    if (status) return status;
+    status = open_lmdb(env, error);
+    if (!status) status = settle_store(env, fresh, error);
+    zcxi_env_unlock(env);
+    return status;
+}
+
+void zcxi_start_undo(struct zcxi_env *env)
+{
+    for (uint32_t i = 0; env->lmdb && i < ZCXI_READERS; i++)
+        if (env->readers[i]) mdb_txn_abort(env->readers[i]);
+    if (env->lmdb) mdb_env_close(env->lmdb);
+    if (env->lock_page) munmap(env->lock_page, 4096);
+    if (env->guard >= 0) close(env->guard); /* after LMDB: closing it drops LMDB's locks */
+    if (env->reading) munmap((void *)env->reading, env->map_size);
+    if (env->writing) munmap(env->writing, env->map_size);
+    if (env->verified) munmap(env->verified, env->board.slots_max * sizeof *env->verified);
+    if (env->data_file >= 0) close(env->data_file);
+    zcxi_board_close(&env->board);
+}

@@ -1,0 +1,245 @@
+#include "clock.h"
+#include "journal.h"
+#include "readers.h"
+#include "record.h"
+#include "room.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening and closing -------------------------------------------------------------------------------- */
+
+static zcx_status check_name(const char *name, zcx_error *error)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length > ZCX_DATABASE_MAX)
+        return zcxi_fail(error, ZCX_EINVAL, 0,
+                         "a database's name has 1 to %d bytes, \"%.80s\" has %zu",
+                         ZCX_DATABASE_MAX, name, length);
+    if (!strncmp(name, "zcx.", 4))
+        return zcxi_fail(error, ZCX_EINVAL, 0,
+                         "the database name \"%s\" is reserved: \"zcx.\" is the store's own", name);
+    return ZCX_OK;
+}
+
+static zcx_status check_options(const zcx_store_options *options, zcx_error *error)
+{
+    if (options->struct_size != sizeof *options)
+        return zcxi_fail(error, ZCX_EINVAL, 0, "the options' struct_size is %zu, not %zu",
+                         options->struct_size, sizeof *options);
+    if (options->flags & ~ZCX_OPEN_EXISTING)
+        return zcxi_fail(error, ZCX_EINVAL, 0, "flags %#x are not known", options->flags);
+    if (options->lock_timeout_ms < 0)
+        return zcxi_fail(error, ZCX_EINVAL, 0, "a lock timeout of %ld ms is negative",
+                         (long)options->lock_timeout_ms);
+    return check_name(options->database, error);
+}
+
+/* Within a process, LMDB gives one handle per name: opening a known one is no transaction of its
+ * own, but it needs the lock. */
+static zcx_status open_database(zcx_store *store, zcx_error *error)
+{
+    zcx_status status = zcxi_env_lock(store->env, error);
+    if (status) return status;
+    status = zcxi_env_database(store->env, &store->database, store->name, 0, error);
+    zcxi_env_unlock(store->env);
+    return status;
+}
+
+zcx_status zcx_store_open(zcx_store **out, const char *path, const zcx_store_options *options,
+                          zcx_error *error)
+{
+    zcx_store_options used = ZCX_STORE_OPTIONS_INIT;
+    if (options) used = *options;
+    if (!used.database) used.database = "default";
+    zcx_status status = check_options(&used, error);
+    if (status) return status;
+    zcx_store *store = calloc(1, sizeof *store);
+    if (!store) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a store's handle");
+    strcpy(store->name, used.database);
+    status = zcxi_env_open(&store->env, path, &used, error);
+    if (!status) {
+        status = open_database(store, error);
+        if (status) zcxi_env_close(store->env);
+    }
+    if (status)
+        free(store);
+    else
+        *out = store;
+    return status;
+}
+
+zcx_status zcx_store_close(zcx_store *store, zcx_error *error)
+{
+    if (!store) return ZCX_OK;
+    uint32_t children = atomic_load(&store->children);
+    if (children && zcxi_env_alive(store->env))
+        return zcxi_fail(error, ZCX_EBUSY, 0,
+                         "%u views, loans, scans and batches of this handle of %s are alive",
+                         children, store->env->path);
+    zcxi_env_close(store->env);
+    free(store);
+    return ZCX_OK;
+}
+
+const char *zcx_store_path(const zcx_store *store)
+{
+    return store->env->path;
+}
+
+const char *zcx_store_database(const zcx_store *store)
+{
+    return store->name;
+}
+
+uint64_t zcxi_store_call_id(zcx_store *store)
+{
+    struct zcxi_env *env = store->env;
+    uint64_t count = atomic_fetch_add(&env->calls, 1) & ((UINT64_C(1) << 36) - 1);
+    return (uint64_t)env->self.owner << 56 |
+           (uint64_t)(env->self.incarnation & ZCXI_INCARNATION_MASK) << 36 | count;
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------- */
+
+zcx_status zcxi_key_check(const void *key, size_t key_length, zcx_error *error)
+{
+    if (key && key_length && key_length <= ZCX_KEY_MAX) return ZCX_OK;
+    return zcxi_fail(error, ZCX_EINVAL, 0, "a key has 1 to %d bytes, not %zu", ZCX_KEY_MAX,
+                     key ? key_length : 0);
+}
+
+static zcx_status put_in_slot(zcx_store *store, const void *key, size_t key_length,
+                              const void *data, uint64_t length, const zcx_envelope *envelope,
+                              uint64_t *transaction, zcx_error *error)
+{
+    zcx_loan *loan;
+    uint64_t least = length > ZCXI_LOAN_PRIVATE ? length : ZCXI_LOAN_PRIVATE + 1;
+    zcx_status status = zcx_store_loan(&loan, store, least, 0, error);
+    if (status) return status;
+    if (length) memcpy(zcx_loan_data(loan), data, length);
+    status = zcx_loan_publish(loan, key, key_length, length, envelope, transaction, error);
+    if (status) zcx_loan_discard(loan);
+    return status;
+}
+
+zcx_status zcx_store_put(zcx_store *store, const void *key, size_t key_length, const void *data,
+                         uint64_t length, const zcx_envelope *envelope, uint64_t *transaction,
+                         zcx_error *error)
+{
+    struct zcxi_record record;
+    zcx_status status = zcxi_store_enter(store, error);
+    if (!status) status = zcxi_key_check(key, key_length, error);
+    if (!status) status = zcxi_record_make(&record, envelope, length, error);
+    if (status) return status;
+    if (zcxi_record_fits(store->env, &record, key_length)) {
+        status = zcxi_record_inline(&record, data, error);
+        if (!status)
+            status = zcxi_record_publish(store, key, key_length, &record, NULL, transaction, error);
+        zcxi_record_free(&record);
+        return status;
+    }
+    zcxi_record_free(&record);
+    return put_in_slot(store, key, key_length, data, length, envelope, transaction, error);
+}
+
+zcx_status zcx_store_put_error(zcx_store *store, const void *key, size_t key_length,
+                               const char *message, const char *trace, int64_t ttl_ms,
+                               zcx_error *error)
+{
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    envelope.format = ZCX_MSGPACK;
+    envelope.flags = ZCX_FLAG_ERROR;
+    envelope.ttl_ms = ttl_ms;
+    void *buffer = NULL;
+    uint64_t length = 0;
+    zcx_status status = ZCX_OK;
+    for (int pass = 0; pass < 2 && !status; pass++) {
+        zcx_packer *packer;
+        if (pass && !(buffer = malloc(length)))
+            return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for an error record");
+        status = zcx_packer_open(&packer, buffer, length, error);
+        if (status) break;
+        zcx_pack_map(packer, trace ? 2 : 1);
+        zcx_pack_str(packer, "message", 7);
+        zcx_pack_str(packer, message, strlen(message));
+        if (trace) {
+            zcx_pack_str(packer, "trace", 5);
+            zcx_pack_str(packer, trace, strlen(trace));
+        }
+        status = zcx_packer_close(packer, &length, error);
+    }
+    if (!status)
+        status = zcx_store_put(store, key, key_length, buffer, length, &envelope, NULL, error);
+    free(buffer);
+    return status;
+}
+
+zcx_status zcx_store_delete(zcx_store *store, const void *key, size_t key_length, zcx_error *error)
+{
+    MDB_txn *transaction;
+    char text[ZCXI_KEY_TEXT];
+    bool deleted = false, live = false;
+    zcx_status status = zcxi_store_enter(store, error);
+    if (!status) status = zcxi_key_check(key, key_length, error);
+    if (!status) status = zcxi_env_lock(store->env, error);
+    if (status) return status;
+    struct zcxi_env *env = store->env;
+    status = zcxi_room(env, 1, 0, error);
+    if (status) goto done;
+    zcxi_journal_clear(env);
+    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
+    if (result) {
+        status = zcxi_fail_lmdb(error, result, "cannot begin a transaction");
+        goto done;
+    }
+    status = zcxi_record_delete(env, transaction, store->database, key, key_length, 0, &deleted,
+                                &live, error);
+    if (status || !deleted)
+        mdb_txn_abort(transaction);
+    else
+        status = zcxi_journal_commit(env, transaction, error);
+done:
+    zcxi_env_unlock(env);
+    if (!status && !live)
+        status = zcxi_fail(error, ZCX_ENOTFOUND, 0, "there is no %s in %s of %s",
+                           zcxi_key_text(text, key, key_length), store->name, env->path);
+    return status;
+}
+
+zcx_status zcx_store_exists(bool *out, zcx_store *store, const void *key, size_t key_length,
+                            zcx_error *error)
+{
+    MDB_txn *reader;
+    uint32_t index;
+    struct zcxi_header header;
+    zcx_status status = zcxi_store_enter(store, error);
+    if (!status) status = zcxi_key_check(key, key_length, error);
+    if (!status) status = zcxi_reader_take(store->env, &reader, &index, error);
+    if (status) return status;
+    MDB_val where = {key_length, (void *)key}, value;
+    int result = mdb_get(reader, store->database, &where, &value);
+    if (!result)
+        status = zcxi_header_read(&header, value.mv_data, value.mv_size, key, key_length, error);
+    else if (result != MDB_NOTFOUND)
+        status = zcxi_fail_lmdb(error, result, "cannot read a record");
+    if (!status) *out = !result && !zcxi_expired(&header, zcxi_now_coarse());
+    zcxi_reader_give(store->env, index);
+    return status;
+}
+
+zcx_status zcx_store_count(uint64_t *out, zcx_store *store, zcx_error *error)
+{
+    MDB_txn *reader;
+    uint32_t index;
+    MDB_stat stat;
+    zcx_status status = zcxi_store_enter(store, error);
+    if (!status) status = zcxi_reader_take(store->env, &reader, &index, error);
+    if (status) return status;
+    int result = mdb_stat(reader, store->database, &stat);
+    zcxi_reader_give(store->env, index);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot count the records");
+    *out = stat.ms_entries;
+    return ZCX_OK;
+}

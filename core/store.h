@@ -1,0 +1,67 @@
+/* The handles: what a caller holds of a store. */
+#ifndef ZCXI_STORE_H
+#define ZCXI_STORE_H
+
+#include "env.h"
+#include "envelope.h"
+
+struct zcx_store {
+    struct zcxi_env *env;
+    MDB_dbi database;
+    _Atomic uint32_t children; /* views, loans, scans, batches that live */
+    char name[ZCX_DATABASE_MAX + 1];
+};
+
+#define ZCXI_LOAN_PRIVATE 1024 /* bytes: up to here a loan is private memory, published inline */
+
+struct zcx_loan {
+    struct zcxi_pooled pooled;
+    zcx_store *store;
+    void *data;
+    uint64_t capacity;
+    uint32_t slot; /* 0: private memory */
+    uint64_t word;
+    _Alignas(ZCX_ALIGNMENT) uint8_t private[ZCXI_LOAN_PRIVATE];
+};
+
+#define ZCXI_VIEW_BYTES 2048
+
+struct zcx_view {
+    struct zcxi_pooled pooled;
+    zcx_store *store;
+    const void *data;
+    uint64_t length;
+    uint32_t slot; /* 0: the payload was inline, and is a copy in `bytes` or `large` */
+    struct zcxi_header header;
+    uint16_t key_length;
+    uint8_t key[ZCX_KEY_MAX];
+    const uint8_t *extras;
+    uint8_t *large;        /* what does not fit `bytes`; freed at release */
+    void *_Atomic decoded; /* extras, decoded on demand; freed at release */
+    _Alignas(ZCX_ALIGNMENT) uint8_t bytes[ZCXI_VIEW_BYTES]; /* extras, then the inline payload */
+};
+
+zcx_status zcxi_key_check(const void *key, size_t key_length, zcx_error *error);
+
+/* What every call on a store begins with. */
+static inline zcx_status zcxi_store_enter(const zcx_store *store, zcx_error *error)
+{
+    if (!store) return zcxi_fail(error, ZCX_EINVAL, 0, "the store is NULL");
+    return zcxi_env_alive(store->env) ? ZCX_OK : zcxi_fail_fork(store->env, error);
+}
+
+/* An id for a call, unique in the store, made without a lock: owner (8 bits), incarnation (20),
+ * counter (36). */
+uint64_t zcxi_store_call_id(zcx_store *store);
+
+/* Deletes what expired in all databases, in batches that hold the lock briefly; *deleted is raised
+ * by how many there were. */
+zcx_status zcxi_sweep_expired(struct zcxi_env *env, uint64_t *deleted, zcx_error *error);
+
+/* Gives the memory of idle slots back until `enough` bytes were freed; returns how many were. */
+uint64_t zcxi_trim(struct zcxi_env *env, uint64_t enough);
+
+/* "12.0 MiB in 3 loans of process 17 (python) since 4 s, …": who holds the store's memory. */
+void zcxi_holders_text(struct zcxi_env *env, char *text, size_t size);
+
+#endif

@@ -1,0 +1,192 @@
+#include "clock.h"
+#include "journal.h"
+#include "owners.h"
+#include "readers.h"
+#include "record.h"
+#include "room.h"
+#include "walk.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 64 /* deletes of one transaction: the lock is held for well under 2 ms */
+#define PASS 1024 /* records that one snapshot is looked through for */
+
+/* ---- expired records --------------------------------------------------------------------------------------- */
+
+struct found {
+    uint16_t length;
+    uint8_t key[ZCX_KEY_MAX];
+};
+
+struct pass {
+    uint64_t now;
+    struct found expired[BATCH], last;
+    size_t count, seen;
+    bool more;
+};
+
+/* Notes what expired, from the last key on; stops when it has a batch, or looked long enough. */
+static zcx_status look(struct zcxi_env *env, MDB_dbi database, struct pass *pass, zcx_error *error)
+{
+    MDB_txn *reader;
+    MDB_cursor *cursor;
+    uint32_t index;
+    MDB_val key = {pass->last.length, pass->last.key}, value;
+    zcx_status status = zcxi_reader_take(env, &reader, &index, error);
+    if (status) return status;
+    pass->count = pass->seen = 0;
+    pass->more = false;
+    int result = mdb_cursor_open(reader, database, &cursor);
+    if (!result) {
+        result = mdb_cursor_get(cursor, &key, &value, pass->last.length ? MDB_SET_RANGE : MDB_FIRST);
+        for (; !result; result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+            struct zcxi_header header;
+            if (key.mv_size > ZCX_KEY_MAX) continue;
+            if (pass->count == BATCH || pass->seen++ == PASS) {
+                pass->last.length = (uint16_t)key.mv_size;
+                memcpy(pass->last.key, key.mv_data, key.mv_size);
+                pass->more = true;
+                break;
+            }
+            if (zcxi_header_read(&header, value.mv_data, value.mv_size, key.mv_data, key.mv_size,
+                                 NULL) ||
+                !zcxi_expired(&header, pass->now))
+                continue;
+            struct found *found = &pass->expired[pass->count++];
+            found->length = (uint16_t)key.mv_size;
+            memcpy(found->key, key.mv_data, key.mv_size);
+        }
+        mdb_cursor_close(cursor);
+    }
+    zcxi_reader_give(env, index);
+    if (result && result != MDB_NOTFOUND) return zcxi_fail_lmdb(error, result, "cannot sweep");
+    return ZCX_OK;
+}
+
+/* Each is looked at again: it may have been published anew meanwhile. */
+static zcx_status delete_found(struct zcxi_env *env, MDB_dbi database, const struct pass *pass,
+                               uint64_t *deleted, zcx_error *error)
+{
+    MDB_txn *transaction;
+    uint64_t count = 0;
+    zcx_status status = zcxi_env_lock(env, error);
+    if (status) return status;
+    status = zcxi_room(env, pass->count, 0, error);
+    if (status) goto done;
+    zcxi_journal_clear(env);
+    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
+    if (result) {
+        status = zcxi_fail_lmdb(error, result, "cannot begin a transaction");
+        goto done;
+    }
+    for (size_t i = 0; i < pass->count && !status; i++) {
+        bool gone, live;
+        status = zcxi_record_delete(env, transaction, database, pass->expired[i].key,
+                                    pass->expired[i].length, pass->now, &gone, &live, error);
+        count += gone;
+    }
+    if (status)
+        mdb_txn_abort(transaction);
+    else
+        status = zcxi_journal_commit(env, transaction, error);
+    if (!status) *deleted += count;
+    atomic_fetch_add(&env->board.header->counters.expired, status ? 0 : count);
+done:
+    zcxi_env_unlock(env);
+    return status;
+}
+
+static zcx_status sweep_database(struct zcxi_env *env, MDB_dbi database, const char *name,
+                                 void *context, zcx_error *error)
+{
+    (void)name;
+    struct pass *pass = calloc(1, sizeof *pass);
+    if (!pass) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to sweep");
+    pass->now = zcxi_now();
+    zcx_status status;
+    do {
+        status = look(env, database, pass, error);
+        if (!status && pass->count) status = delete_found(env, database, pass, context, error);
+    } while (!status && pass->more);
+    free(pass);
+    return status;
+}
+
+zcx_status zcxi_sweep_expired(struct zcxi_env *env, uint64_t *deleted, zcx_error *error)
+{
+    return zcxi_walk_databases(env, sweep_database, deleted, error);
+}
+
+/* ---- memory of idle slots ------------------------------------------------------------------------------------ */
+
+/* As a loan, so that nobody else has the slot meanwhile; *backed* is cleared before the punch. */
+static uint64_t trim_slot(struct zcxi_env *env, uint32_t slot)
+{
+    uint64_t word, freed = 0;
+    struct zcxi_slot *entry = &env->board.slots[slot];
+    uint64_t seen = atomic_load(&entry->word);
+    struct zcxi_obstacle obstacle;
+    if (!(seen & ZCXI_BACKED) || !zcxi_slot_take_idle(&env->board, &env->self, slot, &word, &obstacle))
+        return 0;
+    if (word & ZCXI_BACKED && !zcxi_env_lock(env, NULL)) {
+        zcxi_slot_set_backed(&env->board, slot, &word, false);
+        if (!zcxi_room_punch(env, slot)) {
+            zcxi_room_discharge(env, slot);
+            freed = (uint64_t)entry->pages * env->page_size;
+        }
+        zcxi_env_unlock(env);
+    }
+    zcxi_slot_give_back(&env->board, slot, word);
+    return freed;
+}
+
+uint64_t zcxi_trim(struct zcxi_env *env, uint64_t enough)
+{
+    uint64_t freed = 0;
+    uint32_t slots = atomic_load(&env->board.header->slots);
+    if (slots > env->board.slots_max) slots = env->board.slots_max;
+    for (uint32_t slot = slots - 1; slot > 0 && freed < enough; slot--)
+        freed += trim_slot(env, slot); /* the last ones: the first are reused first */
+    atomic_fetch_add(&env->board.header->counters.trimmed, freed);
+    return freed;
+}
+
+/* ---- one sweep -------------------------------------------------------------------------------------------------- */
+
+zcx_status zcx_store_sweep(char **json, zcx_store *store, uint32_t flags, zcx_error *error)
+{
+    uint64_t expired = 0, trimmed = 0;
+    uint32_t owners = 0;
+    int readers = 0;
+    zcx_status status = zcxi_store_enter(store, error);
+    if (status) return status;
+    struct zcxi_env *env = store->env;
+    if (flags & ~ZCX_SWEEP_TRIM)
+        return zcxi_fail(error, ZCX_EINVAL, 0, "sweep flags %#x are not known", flags);
+    zcxi_env_assert_locks(env);
+    status = zcxi_env_fresh(env, error);
+    if (!status) status = zcxi_env_lock(env, error);
+    if (status) return status;
+    owners = zcxi_owners_reap(env);
+    zcxi_env_unlock(env);
+    int result = mdb_reader_check(env->lmdb, &readers);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot check LMDB's readers");
+    status = zcxi_sweep_expired(env, &expired, error);
+    if (status) return status;
+    if (flags & ZCX_SWEEP_TRIM) {
+        zcxi_safe_raise(env);
+        trimmed = zcxi_trim(env, UINT64_MAX);
+    }
+    if (!json) return ZCX_OK;
+    json_t *report = json_pack("{sIsIsIsI}", "expired", (json_int_t)expired, "dead_processes",
+                               (json_int_t)owners, "stale_readers", (json_int_t)readers,
+                               "trimmed_bytes", (json_int_t)trimmed);
+    char *text = json_dumps(report, JSON_COMPACT);
+    json_decref(report);
+    if (!text) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for the report of a sweep");
+    *json = text;
+    return ZCX_OK;
+}

@@ -1,0 +1,58 @@
+#include "walk.h"
+
+#include "readers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST 128 /* databases that LMDB was told of */
+
+struct name {
+    char text[ZCX_DATABASE_MAX + 1];
+};
+
+/* The unnamed database holds the names of the others. */
+static zcx_status list(struct zcxi_env *env, struct name names[MOST], int *count, zcx_error *error)
+{
+    MDB_txn *reader;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    MDB_dbi unnamed;
+    uint32_t index;
+    zcx_status status = zcxi_reader_take(env, &reader, &index, error);
+    if (status) return status;
+    *count = 0;
+    int result = mdb_dbi_open(reader, NULL, 0, &unnamed);
+    if (!result) result = mdb_cursor_open(reader, unnamed, &cursor);
+    if (!result) {
+        while (*count < MOST && !(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+            if (key.mv_size > ZCX_DATABASE_MAX || !memcmp(key.mv_data, "zcx.", 4)) continue;
+            memcpy(names[*count].text, key.mv_data, key.mv_size);
+            names[(*count)++].text[key.mv_size] = 0;
+        }
+        mdb_cursor_close(cursor);
+    }
+    zcxi_reader_give(env, index);
+    if (result && result != MDB_NOTFOUND)
+        return zcxi_fail_lmdb(error, result, "cannot list the databases");
+    return ZCX_OK;
+}
+
+zcx_status zcxi_walk_databases(struct zcxi_env *env, zcxi_database_function function,
+                               void *context, zcx_error *error)
+{
+    int count;
+    struct name *names = malloc(MOST * sizeof *names);
+    if (!names) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to list the databases");
+    zcx_status status = list(env, names, &count, error);
+    for (int i = 0; i < count && !status; i++) {
+        MDB_dbi database;
+        status = zcxi_env_lock(env, error);
+        if (status) break;
+        status = zcxi_env_database(env, &database, names[i].text, 0, error);
+        zcxi_env_unlock(env);
+        if (!status) status = function(env, database, names[i].text, context, error);
+    }
+    free(names);
+    return status;
+}
