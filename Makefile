@@ -1,0 +1,67 @@
+# The commands of the README. Everything is built below build/, and Python's packages are in .venv/.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+PYTHON := $(CURDIR)/.venv/bin/python
+RELEASE := build/release
+
+# ThreadSanitizer of gcc 12 cannot place its shadow where the kernel randomises addresses widely.
+FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+demo: build python ## Run the demo: flights from Python to C calculators and back
+	$(PYTHON) examples/flights/demo.py
+
+test: packages ## Run all tests: C, sanitizers, Python, the command, the examples
+	@$(MAKE) --no-print-directory --keep-going checks
+
+bench: build python ## Print the figures of the README
+	$(RELEASE)/bench/zcx-bench
+	$(PYTHON) bench/bench.py
+
+soak: build ## Repeat the C tests until one fails (ROUNDS=100)
+	ctest --preset release --repeat until-fail:$(or $(ROUNDS),100)
+
+install: build ## Install header, library, command and man page (PREFIX=/usr/local)
+	cmake --install $(RELEASE) --prefix $(or $(PREFIX),/usr/local)
+
+clean: ## Remove what was built
+	rm -rf build .venv .pytest_cache examples/*/out
+
+packages:
+	@.ci/packages
+
+build: packages
+	@cmake --preset release
+	@cmake --build --preset release -j$(JOBS)
+
+python: build
+	@.ci/python
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
+	    --no-build-isolation --force-reinstall ./bindings/python
+
+checks: check-c check-memory check-threads check-python check-examples
+
+check-c: build
+	ctest --preset release
+
+check-memory:
+	@cmake --preset asan >build/asan.log || { cat build/asan.log; exit 1; }
+	@cmake --build --preset asan -j$(JOBS)
+	ctest --preset asan
+
+check-threads:
+	@cmake --preset tsan >build/tsan.log || { cat build/tsan.log; exit 1; }
+	@cmake --build --preset tsan -j$(JOBS)
+	$(FIXED_ADDRESSES) ctest --preset tsan
+
+check-python: python
+	ZCX_COMMAND=$(CURDIR)/$(RELEASE)/command/zcx $(PYTHON) -m pytest -q tests/python tests/command
+
+check-examples: python
+	$(PYTHON) examples/flights/demo.py
+
+.PHONY: help demo test bench soak install clean packages build python checks \
+    check-c check-memory check-threads check-python check-examples

@@ -1,0 +1,119 @@
+/* What the subcommands of `zcx` share: their entry points, options, exit codes and output. */
+#ifndef COMMAND_H
+#define COMMAND_H
+
+#include "zcx.h"
+
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+
+/* Part of the interface: zcx.1 lists them. */
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_NOT_FOUND = 1, /* no such key or store, or expired */
+    EXIT_USAGE = 2,
+    EXIT_FULL = 3,
+    EXIT_CORRUPT = 4, /* of doctor: not sound */
+    EXIT_BUSY = 5,    /* or timed out */
+    EXIT_ACCESS = 6,
+    EXIT_LIMIT = 7,
+    EXIT_UNSUPPORTED = 8, /* file system, version, pid namespace */
+    EXIT_STALE = 9,       /* the store was removed meanwhile */
+    EXIT_ERROR_RECORD = 10,
+    EXIT_SYSTEM = 11, /* input, output, memory and everything else */
+};
+
+/* Each gets argv from its own name on, and returns an exit code. */
+int command_put(int argc, char **argv);
+int command_get(int argc, char **argv);
+int command_ls(int argc, char **argv);
+int command_stat(int argc, char **argv);
+int command_rm(int argc, char **argv);
+int command_sweep(int argc, char **argv);
+int command_doctor(int argc, char **argv);
+
+/* ---- Options that all have (common.c) ---------------------------------------------------------
+ */
+
+struct common {
+    const char *path; /* NULL: the default */
+    const char *database;
+    bool json;
+    bool bytes; /* exact sizes and times instead of readable ones */
+    bool hex;   /* keys are given in hexadecimal */
+    int64_t timeout_ms;
+};
+
+/* For an argp's children; the parent's parser sets state->child_inputs[0] to its struct common. */
+extern const struct argp_child common_children[];
+
+/* Parses argv; `input` begins with a struct common. Usage errors exit with EXIT_USAGE. */
+void parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* NULL after it said why; *code is the exit code. Never creates a store unless `create`. */
+zcx_store *open_store(const struct common *common, bool create, int *code);
+void close_store(zcx_store *store);
+
+/* A key as the user gave it; with --hex it is decoded in place. Exits on bad hexadecimal. */
+struct key {
+    const void *data;
+    size_t length;
+};
+struct key parse_key(const struct common *common, char *text);
+
+/* Says "zcx: <message>" on stderr (as JSON with --json) and returns the exit code. */
+int fail(const struct common *common, const zcx_error *error);
+__attribute__((format(printf, 3, 4))) int fail_text(const struct common *common, int code,
+                                                    const char *format, ...);
+int exit_code_of(zcx_status status);
+
+/* ---- Text (text.c) ----------------------------------------------------------------------------
+ */
+
+#define TEXT_SIZE 32
+
+/* "12.3 MiB", or "12897484" when `exact`. Return `out`. */
+const char *size_text(char out[TEXT_SIZE], uint64_t bytes, bool exact);
+/* "3 min 20 s", or seconds with three decimals when `exact`. */
+const char *span_text(char out[TEXT_SIZE], uint64_t ns, bool exact);
+/* Whole numbers with a unit: b, k, m, g (1,024 to the step). False when it isn't one. */
+bool parse_size(uint64_t *out, const char *text);
+/* ms, s (the default), m, h, d to milliseconds. False when it isn't one. */
+bool parse_span(int64_t *out_ms, const char *text);
+uint64_t now_ns(void);
+
+/* Printable UTF-8 as it is, other bytes as \xNN. */
+void print_key(FILE *file, const void *key, size_t length);
+/* {"key": text} when it is UTF-8, else {"key_hex": …}; added to `object`. */
+void json_set_key(json_t *object, const void *key, size_t length);
+/* One object on one line. Takes the reference. False when stdout cannot be written. */
+bool print_json(json_t *object);
+/* What an envelope says, as JSON; and "expires in 4 min" or "never expires" and so on. */
+json_t *envelope_json(const zcx_envelope *envelope);
+const char *expiry_text(char out[TEXT_SIZE], const zcx_envelope *envelope, bool exact);
+
+/* ---- Reports (report.c) -----------------------------------------------------------------------
+ */
+
+/* A JSON object for people: one "name  value" a line, objects indented, lists of objects as tables.
+ * By their names' ends, _bytes are shown as sizes and _ns and _ms as times. */
+void print_report(const json_t *object, bool exact);
+
+/* ---- Progress (progress.c) --------------------------------------------------------------------
+ */
+
+/* From the second second on, and only on a terminal, one line on stderr that is rewritten:
+ * "reading 120.0 MiB of 1.2 GiB, 3 s". `total` 0: not known. */
+void progress_begin(const char *what, uint64_t total);
+void progress_add(uint64_t bytes);
+void progress_end(void);
+
+/* ---- msgpack as JSON (msgpack.c) --------------------------------------------------------------
+ */
+
+/* A new reference: typed arrays and binary are described, not shown. NULL when it is not msgpack.
+ */
+json_t *msgpack_json(const void *data, uint64_t length);
+
+#endif

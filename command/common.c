@@ -1,0 +1,169 @@
+#include "command.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Options ----------------------------------------------------------------------------------
+ */
+
+static const struct argp_option options[] = {
+    {"path", 'p', "DIRECTORY", 0, "The store (default: $ZCX_PATH, else /dev/shm/zcx-<uid>)", 10},
+    {"database", 'd', "NAME", 0, "The database in it (default: default)", 10},
+    {"json", 'j', NULL, 0, "Write JSON, errors too", 10},
+    {"bytes", 'b', NULL, 0, "Write exact sizes in bytes and times in seconds", 10},
+    {"hex", 'x', NULL, 0, "Keys are given in hexadecimal", 10},
+    {"timeout", 'w', "TIME", 0, "Wait this long for a lock (default: 10s)", 10},
+    {0},
+};
+
+static error_t parse_common(int key, char *argument, struct argp_state *state)
+{
+    struct common *common = state->input;
+    switch (key) {
+    case 'p':
+        common->path = argument;
+        return 0;
+    case 'd':
+        common->database = argument;
+        return 0;
+    case 'j':
+        common->json = true;
+        return 0;
+    case 'b':
+        common->bytes = true;
+        return 0;
+    case 'x':
+        common->hex = true;
+        return 0;
+    case 'w':
+        if (!parse_span(&common->timeout_ms, argument) || !common->timeout_ms)
+            argp_error(state, "--timeout takes a time such as 500ms, 10 or 2m, not '%s'", argument);
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp common_argp = {.options = options, .parser = parse_common};
+const struct argp_child common_children[] = {{&common_argp, 0, NULL, 0}, {0}};
+
+void parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+    error_t problem = argp_parse(argp, argc, argv, 0, NULL, input);
+    if (problem) {
+        fprintf(stderr, "zcx: %s\n", strerror(problem));
+        exit(EXIT_USAGE);
+    }
+}
+
+static int hex_digit(char c)
+{
+    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c | 0x20) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+struct key parse_key(const struct common *common, char *text)
+{
+    struct key key = {text, strlen(text)};
+    if (!common->hex) return key;
+    uint8_t *bytes = (uint8_t *)text;
+    for (size_t i = 0; i < key.length; i += 2) {
+        int high = hex_digit(text[i]), low = high < 0 ? -1 : hex_digit(text[i + 1]);
+        if (low < 0) {
+            fail_text(common, EXIT_USAGE, "key '%s' is not in hexadecimal", text);
+            exit(EXIT_USAGE);
+        }
+        bytes[i / 2] = high << 4 | low;
+    }
+    key.length /= 2;
+    return key;
+}
+
+/* ---- Errors -----------------------------------------------------------------------------------
+ */
+
+int exit_code_of(zcx_status status)
+{
+    switch (status) {
+    case ZCX_OK:
+        return EXIT_OK;
+    case ZCX_ENOTFOUND:
+    case ZCX_EEXPIRED:
+        return EXIT_NOT_FOUND;
+    case ZCX_EINVAL:
+        return EXIT_USAGE;
+    case ZCX_EFULL:
+        return EXIT_FULL;
+    case ZCX_ECORRUPT:
+        return EXIT_CORRUPT;
+    case ZCX_EBUSY:
+    case ZCX_ETIMEDOUT:
+        return EXIT_BUSY;
+    case ZCX_EACCES:
+        return EXIT_ACCESS;
+    case ZCX_ELIMIT:
+        return EXIT_LIMIT;
+    case ZCX_EVERSION:
+    case ZCX_EUNSUPPORTED:
+        return EXIT_UNSUPPORTED;
+    case ZCX_ESTALE:
+        return EXIT_STALE;
+    case ZCX_EFAILED:
+        return EXIT_ERROR_RECORD;
+    default:
+        return EXIT_SYSTEM;
+    }
+}
+
+static int say(const struct common *common, int code, const char *status, const char *message)
+{
+    if (common->json) {
+        json_t *object =
+            json_pack("{s:s, s:s, s:i}", "error", message, "status", status, "exit", code);
+        char *text = json_dumps(object, 0);
+        fprintf(stderr, "%s\n", text ? text : message);
+        free(text);
+        json_decref(object);
+    } else {
+        fprintf(stderr, "zcx: %s\n", message);
+    }
+    return code;
+}
+
+int fail(const struct common *common, const zcx_error *error)
+{
+    const char *message = *error->message ? error->message : zcx_status_message(error->status);
+    return say(common, exit_code_of(error->status), zcx_status_name(error->status), message);
+}
+
+int fail_text(const struct common *common, int code, const char *format, ...)
+{
+    char message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    return say(common, code, code == EXIT_USAGE ? "ZCX_EINVAL" : "ZCX_ESYSTEM", message);
+}
+
+/* ---- The store --------------------------------------------------------------------------------
+ */
+
+zcx_store *open_store(const struct common *common, bool create, int *code)
+{
+    zcx_store *store = NULL;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_store_options wanted = ZCX_STORE_OPTIONS_INIT;
+    wanted.database = common->database;
+    wanted.flags = create ? 0 : ZCX_OPEN_EXISTING;
+    wanted.lock_timeout_ms = common->timeout_ms;
+    *code = EXIT_OK;
+    if (zcx_store_open(&store, common->path, &wanted, &error) != ZCX_OK)
+        *code = fail(common, &error);
+    return store;
+}
+
+void close_store(zcx_store *store)
+{
+    zcx_store_close(store, NULL);
+}

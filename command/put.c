@@ -1,0 +1,219 @@
+/* zcx put: reads straight into a loan, so the payload is copied once, by read(2). */
+#include "command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIPE_FIRST (UINT64_C(1) << 20) /* bytes lent for an input of unknown size */
+#define STEP (UINT64_C(8) << 20)       /* bytes per read(2), so that progress shows */
+
+struct put {
+    struct common common;
+    char *key, *file;
+    zcx_envelope envelope;
+    int64_t wait_ms;
+    uint64_t shape[ZCX_DIMENSIONS_MAX];
+    bool create;
+};
+
+static const struct argp_option options[] = {
+    {"format", 'f', "FORMAT", 0, "raw (default), json, msgpack, numpy or arrow", 0},
+    {"ttl", 't', "TIME", 0,
+     "Expire after this time: 90, 500ms, 10m, 2h, 7d; 0 or never: not at all "
+     "(default: 5m)",
+     0},
+    {"content-type", 'c', "TYPE", 0, "A media type to store with it", 0},
+    {"source", 's', "NAME", 0, "Who wrote it", 0},
+    {"target", 'g', "NAME", 0, "For whom it is", 0},
+    {"dtype", 'y', "TYPE", 0, "For numpy: the elements' type, such as <f8", 0},
+    {"shape", 'm', "N,N,...", 0, "For numpy: the sizes of the dimensions", 0},
+    {"checksum", 'k', NULL, 0, "Store a checksum of the payload", 0},
+    {"wait", 'W', "TIME", 0, "When the store is full, wait this long for room", 0},
+    {"existing", 'e', NULL, 0, "Fail when there is no store, instead of creating one", 0},
+    {0},
+};
+
+static bool parse_shape(struct put *put, const char *text)
+{
+    uint32_t count = 0;
+    char *end;
+    for (;;) {
+        errno = 0;
+        if (count == ZCX_DIMENSIONS_MAX || *text < '0' || *text > '9') return false;
+        put->shape[count++] = strtoull(text, &end, 10);
+        if (errno) return false;
+        if (!*end) break;
+        if (*end != ',') return false;
+        text = end + 1;
+    }
+    put->envelope.shape = put->shape;
+    put->envelope.ndim = count;
+    return true;
+}
+
+static bool parse_ttl(int64_t *ttl_ms, const char *text)
+{
+    if (strcmp(text, "never") != 0 && !parse_span(ttl_ms, text)) return false;
+    if (strcmp(text, "never") == 0 || *ttl_ms == 0) *ttl_ms = ZCX_TTL_NEVER;
+    return true;
+}
+
+static error_t parse_format(zcx_envelope *envelope, const char *text, struct argp_state *state)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_format format;
+    if (zcx_format_parse(&format, text, &error) != ZCX_OK)
+        argp_error(state, "--format: %s", error.message);
+    else
+        envelope->format = format;
+    return 0;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct put *put = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &put->common;
+        return 0;
+    case 'f':
+        return parse_format(&put->envelope, argument, state);
+    case 't':
+        if (!parse_ttl(&put->envelope.ttl_ms, argument))
+            argp_error(state, "--ttl takes a time such as 90, 10m or never, not '%s'", argument);
+        return 0;
+    case 'c':
+        put->envelope.content_type = argument;
+        return 0;
+    case 's':
+        put->envelope.source = argument;
+        return 0;
+    case 'g':
+        put->envelope.target = argument;
+        return 0;
+    case 'y':
+        put->envelope.dtype = argument;
+        return 0;
+    case 'm':
+        if (!parse_shape(put, argument))
+            argp_error(state, "--shape takes sizes such as 1000,3, not '%s'", argument);
+        return 0;
+    case 'k':
+        put->envelope.flags |= ZCX_FLAG_CHECKSUM;
+        return 0;
+    case 'W':
+        if (!parse_span(&put->wait_ms, argument))
+            argp_error(state, "--wait takes a time such as 500ms, 10 or 2m, not '%s'", argument);
+        return 0;
+    case 'e':
+        put->create = false;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num > 1) argp_error(state, "one KEY and one FILE at most");
+        *(state->arg_num ? &put->file : &put->key) = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!put->key) argp_error(state, "KEY is missing");
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+/* Replaces a loan that is full by one of twice the size, with what was read so far. */
+static zcx_status grow(zcx_loan **loan, zcx_store *store, uint64_t filled, int64_t wait_ms,
+                       zcx_error *error)
+{
+    zcx_loan *larger;
+    uint64_t size = filled < ZCX_PAYLOAD_MAX / 2 ? 2 * filled : ZCX_PAYLOAD_MAX;
+    if (filled >= ZCX_PAYLOAD_MAX) size = filled + 1; /* the store names its limit */
+    zcx_status status = zcx_store_loan(&larger, store, size, wait_ms, error);
+    if (status) return status;
+    memcpy(zcx_loan_data(larger), zcx_loan_data(*loan), filled);
+    zcx_loan_discard(*loan);
+    *loan = larger;
+    return ZCX_OK;
+}
+
+/* Reads `file` to its end into a loan that grows with it. On failure *loan is still to discard. */
+static int fill(zcx_loan **loan, uint64_t *length, zcx_store *store, const struct put *put,
+                int file, uint64_t expected)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    char next; /* a full loan is replaced only when there is more to read */
+    uint64_t filled = 0;
+    if (zcx_store_loan(loan, store, expected, put->wait_ms, &error) != ZCX_OK)
+        return fail(&put->common, &error);
+    for (;;) {
+        uint64_t room = zcx_loan_capacity(*loan) - filled;
+        char *to = room ? (char *)zcx_loan_data(*loan) + filled : &next;
+        ssize_t got = read(file, to, room < STEP ? (room ? room : 1) : STEP);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0)
+            return fail_text(&put->common, EXIT_SYSTEM, "cannot read %s: %s",
+                             put->file ? put->file : "standard input", strerror(errno));
+        if (got == 0) break;
+        if (!room) {
+            if (grow(loan, store, filled, put->wait_ms, &error) != ZCX_OK)
+                return fail(&put->common, &error);
+            ((char *)zcx_loan_data(*loan))[filled] = next;
+        }
+        filled += got;
+        progress_add(got);
+    }
+    *length = filled;
+    return EXIT_OK;
+}
+
+static int publish(zcx_store *store, const struct put *put, int file)
+{
+    struct stat about;
+    struct key key = parse_key(&put->common, put->key);
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_loan *loan = NULL;
+    uint64_t length = 0, transaction = 0, size = 0;
+    if (fstat(file, &about) == 0 && S_ISREG(about.st_mode)) size = about.st_size;
+    progress_begin("reading", size);
+    int code = fill(&loan, &length, store, put, file, size ? size : PIPE_FIRST);
+    progress_end();
+    if (!code && zcx_loan_publish(loan, key.data, key.length, length, &put->envelope, &transaction,
+                                  &error) != ZCX_OK)
+        code = fail(&put->common, &error);
+    if (code) {
+        zcx_loan_discard(loan);
+        return code;
+    }
+    if (put->common.json) {
+        json_t *object = json_pack("{s:I, s:I}", "length", (json_int_t)length, "transaction",
+                                   (json_int_t)transaction);
+        json_set_key(object, key.data, key.length);
+        print_json(object);
+    }
+    return EXIT_OK;
+}
+
+int command_put(int argc, char **argv)
+{
+    const struct argp argp = {options,
+                              parse_option,
+                              "KEY [FILE]",
+                              "Publish FILE, or standard input when it is - or missing, at KEY.",
+                              common_children,
+                              NULL,
+                              NULL};
+    struct put put = {.create = true, .envelope = ZCX_ENVELOPE_INIT};
+    int code = EXIT_OK, file = STDIN_FILENO;
+    parse(&argp, argc, argv, &put);
+    if (put.file && strcmp(put.file, "-") == 0) put.file = NULL;
+    if (put.file) file = open(put.file, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return fail_text(&put.common, EXIT_SYSTEM, "cannot open %s: %s", put.file, strerror(errno));
+    zcx_store *store = open_store(&put.common, put.create, &code);
+    if (!store) return code;
+    code = publish(store, &put, file);
+    close_store(store);
+    return code;
+}

@@ -1,0 +1,70 @@
+/* zcx sweep: one sweep of the store. */
+#include "command.h"
+
+#include <stdlib.h>
+
+struct sweep {
+    struct common common;
+    uint32_t flags;
+};
+
+static const struct argp_option options[] = {
+    {"trim", 'T', NULL, 0, "Give the memory of idle slots back to the system", 0},
+    {0},
+};
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct sweep *sweep = state->input;
+    (void)argument;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &sweep->common;
+        return 0;
+    case 'T':
+        sweep->flags |= ZCX_SWEEP_TRIM;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "sweep takes no argument");
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+static void print_text(const char *text, bool exact)
+{
+    json_t *report = json_loads(text, 0, NULL);
+    print_report(report, exact);
+    json_decref(report);
+}
+
+int command_sweep(int argc, char **argv)
+{
+    const struct argp argp = {
+        options,
+        parse_option,
+        "",
+        "Delete what expired, free what dead processes held, and clear LMDB's "
+        "stale readers; once. Safe at any time, from several processes too.",
+        common_children,
+        NULL,
+        NULL};
+    struct sweep sweep = {0};
+    char *text = NULL;
+    int code;
+    zcx_error error = ZCX_ERROR_INIT;
+    parse(&argp, argc, argv, &sweep);
+    zcx_store *store = open_store(&sweep.common, false, &code);
+    if (!store) return code;
+    progress_begin("sweeping", 0);
+    zcx_status status = zcx_store_sweep(&text, store, sweep.flags, &error);
+    progress_end();
+    if (status)
+        code = fail(&sweep.common, &error);
+    else if (sweep.common.json)
+        puts(text);
+    else
+        print_text(text, sweep.common.bytes);
+    zcx_free(text);
+    close_store(store);
+    return code;
+}
