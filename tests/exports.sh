@@ -2,6 +2,8 @@
 # Compares the headers' ZCX_API functions with the export list and the library's dynamic symbols.
 # Usage: exports.sh <zcx.map> <libzcx.so> <include directory>
 set -eu
+LC_ALL=C
+export LC_ALL
 map=$1 library=$2 include=$3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
