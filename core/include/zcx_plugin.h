@@ -114,7 +114,7 @@ typedef struct zcx_core {
     int (*answer_rows)(zcx_call *, uint64_t rows);
 
     /* Records why calculate() is about to return non-zero: one sentence, printf-style. The first
-     * one of a call is kept. */
+     * one of a call is kept. A recorded failure fails the call, whatever calculate() returns. */
     void (*fail)(zcx_call *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 } zcx_core;
 

@@ -1,0 +1,78 @@
+/* One call of a calculator: where the bytes of its two legs lie, and who owns them. The public part
+ * is in zcx_calculator.h. */
+#ifndef ZCXI_CALL_H
+#define ZCXI_CALL_H
+
+#include "exchange.h"
+#include "reference.h"
+
+#define ZCXI_CANARY 64 /* bytes at most, behind what was asked for */
+
+/* A leg's bytes lie in exactly one of loan, memory and view. */
+struct zcxi_leg {
+    const char *prefix; /* "input" or "output", in its key */
+    void *data;
+    uint64_t asked;  /* bytes */
+    uint64_t length; /* bytes, once it is given */
+    uint32_t canary; /* bytes behind `asked` that nobody may change */
+    zcx_loan
+        *loan;    /* memory of the store; kept, unpublished, when the leg went directly after all */
+    void *memory; /* private */
+    zcx_view *view;        /* of its record */
+    zcx_envelope envelope; /* without a view */
+    void *arena;           /* the envelope's strings and shape */
+    bool owned;            /* the record at the leg's key is this call's to delete */
+};
+
+enum zcxi_call_state { ZCXI_CALL_NEW, ZCXI_CALL_GIVEN, ZCXI_CALL_ANSWERED, ZCXI_CALL_FAILED };
+
+struct zcx_call {
+    zcx_exchange *exchange;
+    zcx_call *next; /* in the exchange's queue, once closed */
+    enum zcxi_call_state state;
+    char id[ZCXI_CALL_ID];
+    struct zcxi_leg in, out;
+    char *message, *trace;  /* of a failure */
+    struct zcxi_work *work; /* while a plug-in runs (plugin.h) */
+};
+
+/* "input:<calculator>:<id>"; returns `out`. */
+const char *zcxi_leg_key(char out[ZCX_KEY_MAX + 1], const zcx_call *call,
+                         const struct zcxi_leg *leg);
+
+/* The call's failure as an error: "calculator '<name>': <message>". */
+zcx_status zcxi_call_failure(const zcx_call *call, zcx_error *error);
+
+/* The answer is in, or never comes: the input's bytes go, and its record too if the call wrote it.
+ * What a lock keeps from deletion now is queued when the call is closed. */
+void zcxi_call_answered(zcx_call *call, enum zcxi_call_state state);
+
+/* -- legs (leg.c) */
+
+bool zcxi_leg_by_reference(const zcx_call *call, const struct zcxi_leg *leg, uint64_t size);
+
+/* Memory for `size` bytes, where size and mode say. */
+zcx_status zcxi_leg_open(zcx_call *call, struct zcxi_leg *leg, uint64_t size, zcx_error *error);
+
+/* The first `length` bytes are the payload: published and viewed, or kept as they are. */
+zcx_status zcxi_leg_give(zcx_call *call, struct zcxi_leg *leg, uint64_t length,
+                         const zcx_envelope *envelope, zcx_error *error);
+
+/* Takes over a view. EFAILED when it is an error record (which then fails the call); the view stays
+ * the caller's on any error. */
+zcx_status zcxi_leg_take_view(zcx_call *call, struct zcxi_leg *leg, zcx_view *view,
+                              zcx_error *error);
+
+zcx_status zcxi_leg_envelope(zcx_envelope *out, const struct zcxi_leg *leg, zcx_error *error);
+
+/* Frees the bytes; the record, if the call owns it, stays. */
+void zcxi_leg_free(struct zcxi_leg *leg);
+
+/* Deletes the leg's record if the call owns it. Once it is gone, or never can be, it is not owned.
+ */
+zcx_status zcxi_leg_delete(zcx_call *call, struct zcxi_leg *leg, zcx_error *error);
+
+/* Frees a closed call whose records are deleted. ETIMEDOUT: a lock; the call lives on. */
+zcx_status zcxi_call_finish(zcx_call *call, zcx_error *error);
+
+#endif
