@@ -36,7 +36,8 @@ struct zcxi_env {
     uint64_t map_size;
     const char *reading;
     char *writing;
-    char *lock_page; /* the first page of lock.mdb, through `guard` */
+    char *lock_map; /* lock.mdb, through `guard` */
+    size_t lock_size;
 
     MDB_txn *_Atomic readers[ZCXI_READERS];
     _Atomic uint64_t idle_readers;

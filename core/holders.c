@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "owners.h"
+#include "readers.h"
 #include "room.h"
 #include "store.h"
 
@@ -82,33 +83,14 @@ static double seconds_since(uint64_t time)
     return time && time < now ? (double)(now - time) / 1e9 : 0;
 }
 
-static int snapshot_of_line(const char *line, void *context)
-{
-    struct {
-        uint64_t oldest;
-        int pid;
-    } *found = context;
-    int pid;
-    uint64_t id;
-    if (sscanf(line, "%d %*s %" SCNu64, &pid, &id) == 2 && id < found->oldest) {
-        found->oldest = id;
-        found->pid = pid;
-    }
-    return 0;
-}
-
 /* A reader that has stood at one snapshot while others moved on: maybe a foreign LMDB client. */
 static void say_stuck_reader(struct zcxi_env *env, struct text *text)
 {
-    struct {
-        uint64_t oldest;
-        int pid;
-    } found = {UINT64_MAX, 0};
+    int pid = 0;
     uint64_t last = zcxi_env_last_transaction(env, NULL);
-    mdb_reader_list(env->lmdb, snapshot_of_line, &found);
-    if (found.pid && found.oldest + 2 < last)
-        say(text, "; process %d reads at transaction %" PRIu64 " of %" PRIu64, found.pid,
-            found.oldest, last);
+    uint64_t oldest = zcxi_oldest_snapshot(env, last, &pid);
+    if (pid && oldest + 2 < last)
+        say(text, "; process %d reads at transaction %" PRIu64 " of %" PRIu64, pid, oldest, last);
 }
 
 void zcxi_holders_text(struct zcxi_env *env, char *text, size_t size)

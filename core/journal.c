@@ -75,7 +75,7 @@ zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error)
     uint64_t id = atomic_load(&journal->transaction);
     if (!id || env->manifest.durability == ZCX_DURABILITY_COMMIT) return ZCX_OK;
 
-    _Atomic uint64_t *meta = meta_of(env, id), *locked = (void *)(env->lock_page + LOCK_TRANSACTION);
+    _Atomic uint64_t *meta = meta_of(env, id), *locked = (void *)(env->lock_map + LOCK_TRANSACTION);
     const uint64_t *saved = journal->meta;
     if ((uint32_t)atomic_load(&meta[0]) != META_MAGIC || (uint32_t)saved[0] != META_MAGIC ||
         saved[META_TRANSACTION] >= id)

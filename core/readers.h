@@ -15,6 +15,10 @@ void zcxi_reader_give(struct zcxi_env *env, uint32_t index);
 /* Claims the first readers, at open: LMDB's reader mutex has no time-out. */
 zcx_status zcxi_readers_claim(struct zcxi_env *env, zcx_error *error);
 
+/* The oldest snapshot that a reader of any process, a foreign LMDB client's too, has in use, or `last`
+ * when none is older; *pid (nullable) is whose. */
+uint64_t zcxi_oldest_snapshot(const struct zcxi_env *env, uint64_t last, int *pid);
+
 /* Raises and returns the board's `safe`: min(last transaction, every snapshot in use). */
 uint64_t zcxi_safe_raise(struct zcxi_env *env);
 

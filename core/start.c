@@ -95,19 +95,20 @@ static zcx_status map_data(struct zcxi_env *env, zcx_error *error)
     return ZCX_OK;
 }
 
-/* lock.mdb whole (each hole would be a SIGBUS on a full tmpfs), and what we need of its first page. */
+/* lock.mdb, allocated whole: each hole would be a SIGBUS on a full tmpfs. */
 static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
 {
     zcx_status status = open_file(env, &env->guard, "lock.mdb", error);
     if (status) return status;
-    off_t size = (off_t)((env->manifest.max_readers + 64) * 64 + 4095) / 4096 * 4096;
-    int result = fallocate(env->guard, 0, 0, size) ? errno : 0;
+    env->lock_size = ((size_t)(env->manifest.max_readers + 64) * 64 + 4095) / 4096 * 4096;
+    int result = fallocate(env->guard, 0, 0, (off_t)env->lock_size) ? errno : 0;
     if (result) return zcxi_fail_errno(error, result, "cannot allocate lock.mdb of", env->path);
-    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, env->guard, 0);
-    if (page == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map lock.mdb of", env->path);
-    env->lock_page = page;
+    void *map = mmap(NULL, env->lock_size, PROT_READ | PROT_WRITE, MAP_SHARED, env->guard, 0);
+    if (map == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map lock.mdb of",
+                                                       env->path);
+    env->lock_map = map;
     uint32_t words[2];
-    memcpy(words, page, sizeof words);
+    memcpy(words, map, sizeof words);
     if (words[0] && (words[0] != LMDB_MAGIC || words[1] != LMDB_LOCK_FORMAT))
         return zcxi_fail(error, ZCX_EVERSION, 0,
                          "lock.mdb of %s has format %#x, which is not LMDB 0.9's %#x", env->path,
@@ -200,7 +201,7 @@ void zcxi_start_undo(struct zcxi_env *env)
     for (uint32_t i = 0; env->lmdb && i < ZCXI_READERS; i++)
         if (env->readers[i]) mdb_txn_abort(env->readers[i]);
     if (env->lmdb) mdb_env_close(env->lmdb);
-    if (env->lock_page) munmap(env->lock_page, 4096);
+    if (env->lock_map) munmap(env->lock_map, env->lock_size);
     if (env->guard >= 0) close(env->guard); /* after LMDB: closing it drops LMDB's locks */
     if (env->reading) munmap((void *)env->reading, env->map_size);
     if (env->writing) munmap(env->writing, env->map_size);
