@@ -96,9 +96,10 @@ const char *expiry_text(char out[TEXT_SIZE], const zcx_envelope *envelope, bool 
 /* ---- Reports (report.c) -----------------------------------------------------------------------
  */
 
-/* A JSON object for people: one "name  value" a line, objects indented, lists of objects as tables.
- * By their names' ends, _bytes are shown as sizes and _ns and _ms as times. */
-void print_report(const json_t *object, bool exact);
+/* What zcx_store_stat says, for people. */
+void print_store(const json_t *stat, bool exact);
+/* "title     text" */
+__attribute__((format(printf, 2, 3))) void print_line(const char *title, const char *format, ...);
 
 /* ---- Progress (progress.c) --------------------------------------------------------------------
  */

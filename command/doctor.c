@@ -90,8 +90,10 @@ static int examine(const struct common *common, zcx_store *store)
         json_object_set(report, "stat", about);
         print_json(json_incref(report));
     } else {
-        print_report(about, common->bytes);
-        printf("\n%s: the store %s sound\n", zcx_store_path(store), code ? "is NOT" : "is");
+        print_store(about, common->bytes);
+        printf("\nThe store is %s: %" JSON_INTEGER_FORMAT " records were read.\n",
+               code ? "NOT sound" : "sound",
+               json_integer_value(json_object_get(report, "records")));
         print_findings(findings);
     }
     json_decref(report);

@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIPE_FIRST (UINT64_C(1) << 20) /* bytes lent for an input of unknown size */
+#define SMALL 16384                    /* bytes that are put as they are: they may fit the record */
+#define PIPE_FIRST (UINT64_C(1) << 20) /* bytes lent for a larger input of unknown size */
 #define STEP (UINT64_C(8) << 20)       /* bytes per read(2), so that progress shows */
 
 struct put {
@@ -138,23 +139,33 @@ static zcx_status grow(zcx_loan **loan, zcx_store *store, uint64_t filled, int64
     return ZCX_OK;
 }
 
-/* Reads `file` to its end into a loan that grows with it. On failure *loan is still to discard. */
-static int fill(zcx_loan **loan, uint64_t *length, zcx_store *store, const struct put *put,
-                int file, uint64_t expected)
+static int fail_read(const struct put *put)
+{
+    return fail_text(&put->common, EXIT_SYSTEM, "cannot read %s: %s",
+                     put->file ? put->file : "standard input", strerror(errno));
+}
+
+static ssize_t read_some(int file, void *to, size_t size)
+{
+    ssize_t got;
+    do
+        got = read(file, to, size);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* Reads `file` to its end into *loan, which has `filled` bytes already and is replaced when it is
+ * too small. On failure *loan is still to discard. */
+static int fill(zcx_loan **loan, uint64_t *length, uint64_t filled, zcx_store *store,
+                const struct put *put, int file)
 {
     zcx_error error = ZCX_ERROR_INIT;
     char next; /* a full loan is replaced only when there is more to read */
-    uint64_t filled = 0;
-    if (zcx_store_loan(loan, store, expected, put->wait_ms, &error) != ZCX_OK)
-        return fail(&put->common, &error);
     for (;;) {
         uint64_t room = zcx_loan_capacity(*loan) - filled;
         char *to = room ? (char *)zcx_loan_data(*loan) + filled : &next;
-        ssize_t got = read(file, to, room < STEP ? (room ? room : 1) : STEP);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0)
-            return fail_text(&put->common, EXIT_SYSTEM, "cannot read %s: %s",
-                             put->file ? put->file : "standard input", strerror(errno));
+        ssize_t got = read_some(file, to, room < STEP ? (room ? room : 1) : STEP);
+        if (got < 0) return fail_read(put);
         if (got == 0) break;
         if (!room) {
             if (grow(loan, store, filled, put->wait_ms, &error) != ZCX_OK)
@@ -168,30 +179,50 @@ static int fill(zcx_loan **loan, uint64_t *length, zcx_store *store, const struc
     return EXIT_OK;
 }
 
-static int publish(zcx_store *store, const struct put *put, int file)
+/* What is larger than `head`: `filled` bytes of it were read there. */
+static int publish_large(zcx_store *store, const struct put *put, int file, struct key key,
+                         const char *head, uint64_t filled, uint64_t *length, uint64_t *transaction)
 {
     struct stat about;
-    struct key key = parse_key(&put->common, put->key);
     zcx_error error = ZCX_ERROR_INIT;
     zcx_loan *loan = NULL;
-    uint64_t length = 0, transaction = 0, size = 0;
+    uint64_t size = 0;
     if (fstat(file, &about) == 0 && S_ISREG(about.st_mode)) size = about.st_size;
+    if (zcx_store_loan(&loan, store, size > filled ? size : PIPE_FIRST, put->wait_ms, &error))
+        return fail(&put->common, &error);
+    memcpy(zcx_loan_data(loan), head, filled);
     progress_begin("reading", size);
-    int code = fill(&loan, &length, store, put, file, size ? size : PIPE_FIRST);
+    int code = fill(&loan, length, filled, store, put, file);
     progress_end();
-    if (!code && zcx_loan_publish(loan, key.data, key.length, length, &put->envelope, &transaction,
+    if (!code && zcx_loan_publish(loan, key.data, key.length, *length, &put->envelope, transaction,
                                   &error) != ZCX_OK)
         code = fail(&put->common, &error);
-    if (code) {
-        zcx_loan_discard(loan);
-        return code;
-    }
-    if (put->common.json) {
-        json_t *object = json_pack("{s:I, s:I}", "length", (json_int_t)length, "transaction",
-                                   (json_int_t)transaction);
-        json_set_key(object, key.data, key.length);
-        print_json(object);
-    }
+    if (code) zcx_loan_discard(loan);
+    return code;
+}
+
+static int publish(zcx_store *store, const struct put *put, int file)
+{
+    struct key key = parse_key(&put->common, put->key);
+    zcx_error error = ZCX_ERROR_INIT;
+    char head[SMALL];
+    uint64_t length = 0, transaction = 0;
+    ssize_t got = 1;
+    int code = EXIT_OK;
+    for (; got > 0 && length<SMALL; length += got> 0 ? got : 0)
+        got = read_some(file, head + length, SMALL - length);
+    if (got < 0)
+        code = fail_read(put);
+    else if (got > 0)
+        code = publish_large(store, put, file, key, head, length, &length, &transaction);
+    else if (zcx_store_put(store, key.data, key.length, head, length, &put->envelope, &transaction,
+                           &error) != ZCX_OK)
+        code = fail(&put->common, &error);
+    if (code || !put->common.json) return code;
+    json_t *object = json_pack("{s:I, s:I}", "length", (json_int_t)length, "transaction",
+                               (json_int_t)transaction);
+    json_set_key(object, key.data, key.length);
+    print_json(object);
     return EXIT_OK;
 }
 

@@ -1,110 +1,182 @@
-/* JSON of the store as people read it. */
+/* What the store says in JSON, as people read it. */
 #include "command.h"
 
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#define CELL 96
+/* ---- One value ---------------------------------------------------------------------------------
+ */
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), tail = strlen(end);
-    return length >= tail && strcmp(text + length - tail, end) == 0;
-}
+#define CELL 160
 
-/* "held_bytes" → "held": the value shows its unit. */
-static void title_of(char out[CELL], const char *name)
-{
-    size_t length = strlen(name);
-    if (ends_with(name, "_bytes")) length -= 6;
-    if (ends_with(name, "_ns") || ends_with(name, "_ms")) length -= 3;
-    snprintf(out, CELL, "%.*s", (int)length, name);
-    for (char *at = out; *at; at++)
-        if (*at == '_') *at = ' ';
-}
+enum kind { PLAIN, BYTES, SECONDS };
 
-static const char *value_text(char out[CELL], const char *name, const json_t *value, bool exact)
+static const char *cell_text(char out[CELL], const json_t *value, enum kind kind, bool exact)
 {
     char text[TEXT_SIZE];
-    uint64_t number = json_integer_value(value);
-    if (json_is_integer(value) && (ends_with(name, "_bytes") || strcmp(name, "bytes") == 0))
+    json_int_t number = json_integer_value(value);
+    if (kind == BYTES && json_is_integer(value))
         snprintf(out, CELL, "%s", size_text(text, number, exact));
-    else if (json_is_integer(value) && ends_with(name, "_ns"))
-        snprintf(out, CELL, "%s", span_text(text, number, exact));
-    else if (json_is_integer(value) && ends_with(name, "_ms"))
-        snprintf(out, CELL, "%s", span_text(text, number * 1000000, exact));
+    else if (kind == SECONDS && json_is_number(value))
+        snprintf(out, CELL, "%s", span_text(text, json_number_value(value) * 1e9, exact));
     else if (json_is_integer(value))
-        snprintf(out, CELL, "%" PRIu64, number);
-    else if (json_is_real(value))
-        snprintf(out, CELL, "%.6g", json_real_value(value));
+        snprintf(out, CELL, "%" JSON_INTEGER_FORMAT, number);
     else if (json_is_boolean(value))
         snprintf(out, CELL, "%s", json_is_true(value) ? "yes" : "no");
+    else if (json_is_string(value))
+        snprintf(out, CELL, "%s", json_string_value(value));
     else
-        snprintf(out, CELL, "%s", json_is_string(value) ? json_string_value(value) : "-");
+        snprintf(out, CELL, "-");
     return out;
 }
 
-/* A list of objects with the same members; one line for each. */
-static void print_table(const json_t *rows, int indent, bool exact)
+void print_line(const char *title, const char *format, ...)
 {
-    const char *name;
-    char text[CELL];
-    json_t *first = json_array_get(rows, 0), *value, *row;
-    size_t index;
-    for (int line = -1; line < (int)json_array_size(rows); line++) {
-        printf("%*s", indent, "");
-        json_object_foreach(first, name, value)
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%-14s ", title);
+    vprintf(format, arguments);
+    putchar('\n');
+    va_end(arguments);
+}
+
+/* ---- Tables -------------------------------------------------------------------------------------
+ */
+
+struct column {
+    const char *title, *name;
+    enum kind kind;
+};
+
+/* One line for each object of `rows`, text to the left and numbers to the right. */
+static void print_table(const json_t *rows, const struct column *columns, size_t count, bool exact)
+{
+    char cell[CELL];
+    size_t widths[16] = {0}, index;
+    json_t *row;
+    for (size_t i = 0; i < count; i++) {
+        widths[i] = strlen(columns[i].title);
+        json_array_foreach(rows, index, row)
         {
-            title_of(text, name);
-            size_t width = strlen(text);
-            char cell[CELL];
-            json_array_foreach(rows, index, row)
-            {
-                size_t length = strlen(value_text(cell, name, json_object_get(row, name), exact));
-                if (length > width) width = length;
-            }
+            const json_t *value = json_object_get(row, columns[i].name);
+            size_t width = strlen(cell_text(cell, value, columns[i].kind, exact));
+            if (width > widths[i]) widths[i] = width;
+        }
+    }
+    for (int line = -1; line < (int)json_array_size(rows); line++) {
+        for (size_t i = 0; i < count; i++) {
+            /* The first line's values decide the side. */
+            json_t *first = json_object_get(json_array_get(rows, 0), columns[i].name);
+            row = json_array_get(rows, line);
+            const char *text = columns[i].title;
             if (line >= 0)
-                value_text(text, name, json_object_get(json_array_get(rows, line), name), exact);
-            printf(json_is_string(value) ? "%-*s  " : "%*s  ", (int)width, text);
+                text =
+                    cell_text(cell, json_object_get(row, columns[i].name), columns[i].kind, exact);
+            printf(json_is_string(first) ? "%s%-*s" : "%s%*s", i ? "  " : "", (int)widths[i], text);
         }
         putchar('\n');
     }
 }
 
-static void print_members(const json_t *object, int indent, bool exact)
+#define PRINT_TABLE(rows, columns, exact)                                                          \
+    print_table(rows, columns, sizeof columns / sizeof *columns, exact)
+
+/* ---- A store
+ * -------------------------------------------------------------------------------------- */
+
+static json_int_t get(const json_t *object, const char *name)
 {
-    const char *name;
-    char title[CELL], text[CELL];
-    json_t *value;
-    size_t width = 0;
-    json_object_foreach((json_t *)object, name, value)
-    {
-        title_of(title, name);
-        if (!json_is_object(value) && !json_is_array(value) && strlen(title) > width)
-            width = strlen(title);
+    return json_integer_value(json_object_get(object, name));
+}
+
+static const char *get_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "-";
+}
+
+static void print_about(const json_t *store, const json_t *lmdb, bool exact)
+{
+    char used[TEXT_SIZE], budget[TEXT_SIZE], map[TEXT_SIZE], created[64];
+    time_t when = json_number_value(json_object_get(store, "created"));
+    struct tm local;
+    double share = get(store, "budget") ? 100.0 * get(store, "used") / get(store, "budget") : 0;
+    strftime(created, sizeof created, "%Y-%m-%d %H:%M:%S %z", localtime_r(&when, &local));
+    print_line("store", "%s", get_text(store, "path"));
+    print_line("created", "%s, durability %s, uuid %s", created, get_text(store, "durability"),
+               get_text(store, "uuid"));
+    print_line("used", "%s of %s (%.1f %%); map %s", size_text(used, get(store, "used"), exact),
+               size_text(budget, get(store, "budget"), exact), share,
+               size_text(map, get(store, "map_size"), exact));
+    print_line("transactions",
+               "%" JSON_INTEGER_FORMAT ", oldest snapshot in use %" JSON_INTEGER_FORMAT,
+               get(lmdb, "last_transaction"), get(lmdb, "oldest_snapshot"));
+    print_line("readers", "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT, get(lmdb, "readers"),
+               get(lmdb, "max_readers"));
+}
+
+static void print_slots(const json_t *slots, bool exact)
+{
+    static const char *const states[] = {"free", "loaned", "published", "retired"};
+    static const struct column columns[] = {
+        {"UP TO", "payload_bytes", BYTES}, {"FREE", "free", PLAIN},
+        {"LOANED", "loaned", PLAIN},       {"PUBLISHED", "published", PLAIN},
+        {"RETIRED", "retired", PLAIN},
+    };
+    const json_t *classes = json_object_get(slots, "classes");
+    char text[TEXT_SIZE];
+    printf("%-14s ", "slots");
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        const json_t *state = json_object_get(slots, states[i]);
+        printf("%s%" JSON_INTEGER_FORMAT " %s", i ? ", " : "", get(state, "slots"), states[i]);
+        if (get(state, "slots"))
+            printf(" (%s)", size_text(text, get(state, "backed_bytes"), exact));
     }
-    json_object_foreach((json_t *)object, name, value)
-    {
-        title_of(title, name);
-        if (json_is_object(value)) {
-            printf("%*s%s\n", indent, "", title);
-            print_members(value, indent + 2, exact);
-        } else if (json_is_array(value) && json_is_object(json_array_get(value, 0))) {
-            printf("%*s%s\n", indent, "", title);
-            print_table(value, indent + 2, exact);
-        } else if (json_is_array(value)) {
-            char *list = json_array_size(value) ? json_dumps(value, 0) : NULL;
-            printf("%*s%-*s  %s\n", indent, "", (int)width, title, list ? list : "none");
-            free(list);
-        } else {
-            printf("%*s%-*s  %s\n", indent, "", (int)width, title,
-                   value_text(text, name, value, exact));
-        }
+    putchar('\n');
+    if (json_array_size(classes)) {
+        putchar('\n');
+        PRINT_TABLE(classes, columns, exact);
     }
 }
 
-void print_report(const json_t *object, bool exact)
+/* All but this very process, which looks and goes. */
+static void print_holders(const json_t *holders, bool exact)
 {
-    print_members(object, 0, exact);
+    static const struct column columns[] = {
+        {"PID", "pid", PLAIN},
+        {"COMMAND", "command", PLAIN},
+        {"ALIVE", "alive", PLAIN},
+        {"OPEN FOR", "age", SECONDS},
+        {"VIEWS", "views", PLAIN},
+        {"VIEWED", "viewed_bytes", BYTES},
+        {"LOANS", "loans", PLAIN},
+        {"LENT", "loan_bytes", BYTES},
+        {"HELD BACK", "held_bytes", BYTES},
+        {"SINCE", "oldest_held", SECONDS},
+    };
+    json_t *others = json_array(), *holder;
+    size_t index;
+    json_array_foreach(holders, index, holder) if (!json_is_true(json_object_get(holder, "self")))
+        json_array_append(others, holder);
+    putchar('\n');
+    if (json_array_size(others))
+        PRINT_TABLE(others, columns, exact);
+    else
+        puts("No other process has it open.");
+    json_decref(others);
+}
+
+void print_store(const json_t *stat, bool exact)
+{
+    static const struct column columns[] = {{"DATABASE", "name", PLAIN},
+                                            {"RECORDS", "records", PLAIN}};
+    print_about(json_object_get(stat, "store"), json_object_get(stat, "lmdb"), exact);
+    print_slots(json_object_get(stat, "slots"), exact);
+    if (json_array_size(json_object_get(stat, "databases"))) {
+        putchar('\n');
+        PRINT_TABLE(json_object_get(stat, "databases"), columns, exact);
+    }
+    print_holders(json_object_get(stat, "holders"), exact);
 }

@@ -1,6 +1,7 @@
 /* zcx stat: the store, or one record. */
 #include "command.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,17 +25,35 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-/* Ages instead of times of day, which nobody reads in nanoseconds. */
-static void print_record(json_t *record, const zcx_envelope *envelope)
+static void print_shape(const zcx_envelope *envelope)
 {
+    printf("%-14s %s [", "array", envelope->dtype);
+    for (uint32_t i = 0; i < envelope->ndim; i++)
+        printf("%s%" PRIu64, i ? ", " : "", envelope->shape[i]);
+    printf("] %c\n", envelope->order);
+}
+
+static void print_record(const zcx_envelope *envelope, struct key key, bool exact)
+{
+    char text[TEXT_SIZE];
     uint64_t now = now_ns();
-    char expiry[TEXT_SIZE];
-    json_object_set_new(record, "age_ns", json_integer((json_int_t)(now - envelope->created)));
-    json_object_set_new(record, "expires_in", json_string(expiry_text(expiry, envelope, false)));
-    json_object_set_new(record, "length_bytes", json_integer((json_int_t)envelope->length));
-    json_object_del(record, "created");
-    json_object_del(record, "expires");
-    json_object_del(record, "length");
+    printf("%-14s ", "key");
+    print_key(stdout, key.data, key.length);
+    putchar('\n');
+    print_line("format", "%s%s", zcx_format_name(envelope->format),
+               envelope->flags & ZCX_FLAG_ERROR ? ", an error record" : "");
+    if (envelope->dtype) print_shape(envelope);
+    print_line("size", "%s", size_text(text, envelope->length, exact));
+    print_line("age", "%s",
+               span_text(text, now > envelope->created ? now - envelope->created : 0, exact));
+    print_line("expires in", "%s", expiry_text(text, envelope, exact));
+    if (envelope->source) print_line("source", "%s", envelope->source);
+    if (envelope->target) print_line("target", "%s", envelope->target);
+    if (envelope->content_type) print_line("content type", "%s", envelope->content_type);
+    if (envelope->flags & ZCX_FLAG_CHECKSUM) print_line("crc32c", "%08x", envelope->checksum);
+    print_line("transaction", "%" PRIu64, envelope->transaction);
+    if (envelope->in_slot)
+        print_line("slot", "%u, generation %u", envelope->slot, envelope->generation);
 }
 
 static int stat_record(const struct stat_options *stat, zcx_store *store)
@@ -45,16 +64,12 @@ static int stat_record(const struct stat_options *stat, zcx_store *store)
     struct key key = parse_key(&stat->common, stat->key);
     zcx_status status = zcx_store_view(&view, store, key.data, key.length, &error);
     if (!status) status = zcx_view_envelope(view, &envelope, &error);
-    if (!status) {
+    if (!status && stat->common.json) {
         json_t *record = envelope_json(&envelope);
         json_set_key(record, key.data, key.length);
-        if (stat->common.json) {
-            print_json(json_incref(record));
-        } else {
-            print_record(record, &envelope);
-            print_report(record, stat->common.bytes);
-        }
-        json_decref(record);
+        print_json(record);
+    } else if (!status) {
+        print_record(&envelope, key, stat->common.bytes);
     }
     zcx_view_release(view);
     return status ? fail(&stat->common, &error) : EXIT_OK;
@@ -69,7 +84,7 @@ static int stat_store(const struct stat_options *stat, zcx_store *store)
         puts(text);
     } else {
         json_t *report = json_loads(text, 0, NULL);
-        print_report(report, stat->common.bytes);
+        print_store(report, stat->common.bytes);
         json_decref(report);
     }
     zcx_free(text);

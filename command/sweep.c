@@ -30,10 +30,21 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static void print_text(const char *text, bool exact)
+static json_int_t get(const json_t *object, const char *name)
 {
+    return json_integer_value(json_object_get(object, name));
+}
+
+static void print_sweep(const char *text, const struct sweep *sweep)
+{
+    char size[TEXT_SIZE];
     json_t *report = json_loads(text, 0, NULL);
-    print_report(report, exact);
+    print_line("expired", "%" JSON_INTEGER_FORMAT " records", get(report, "expired"));
+    print_line("dead", "%" JSON_INTEGER_FORMAT " processes, %" JSON_INTEGER_FORMAT " readers",
+               get(report, "dead_processes"), get(report, "stale_readers"));
+    if (sweep->flags & ZCX_SWEEP_TRIM)
+        print_line("given back", "%s",
+                   size_text(size, get(report, "trimmed_bytes"), sweep->common.bytes));
     json_decref(report);
 }
 
@@ -63,7 +74,7 @@ int command_sweep(int argc, char **argv)
     else if (sweep.common.json)
         puts(text);
     else
-        print_text(text, sweep.common.bytes);
+        print_sweep(text, &sweep);
     zcx_free(text);
     close_store(store);
     return code;
