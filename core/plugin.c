@@ -216,29 +216,44 @@ static zcx_status size_of(uint64_t *nbytes, const char *dtype, uint32_t ndim, co
     return ZCX_OK;
 }
 
-static void *answer_array(zcx_call *call, const char *dtype, uint32_t ndim, const uint64_t *shape)
+static void *begin_array(zcx_call *call, const char *dtype, uint32_t ndim, const uint64_t *shape,
+                         char order, uint64_t nbytes)
 {
     struct zcxi_work *work = call->work;
-    uint64_t nbytes;
-    if (size_of(&nbytes, dtype, ndim, shape, &work->error)) return NULL;
-    void *data = begin_answer(call, nbytes);
-    if (!data) return NULL;
+    char *copy = strdup(dtype);
+    void *data = copy ? begin_answer(call, nbytes) : NULL;
+    if (!copy) (void)zcxi_fail(&work->error, ZCX_ENOMEM, 0, "no memory for a dtype");
+    if (!data) {
+        free(copy);
+        return NULL;
+    }
     if (ndim) memcpy(work->shape, shape, ndim * sizeof *shape);
-    work->dtype = strdup(dtype);
     work->out.format = ZCX_NUMPY;
-    work->out.dtype = work->dtype;
+    work->out.dtype = work->dtype = copy;
     work->out.shape = work->shape;
     work->out.ndim = ndim;
-    work->out.order = 'C';
+    work->out.order = order;
     work->answer = ZCXI_ANSWER_READY;
     return data;
+}
+
+static void *answer_array(zcx_call *call, const char *dtype, uint32_t ndim, const uint64_t *shape)
+{
+    uint64_t nbytes;
+    if (size_of(&nbytes, dtype, ndim, shape, &call->work->error)) return NULL;
+    return begin_array(call, dtype, ndim, shape, 'C', nbytes);
+}
+
+static void *answer_like(zcx_call *call, const zcx_typed *like)
+{
+    return begin_array(call, like->dtype, like->ndim, like->shape, like->order, like->nbytes);
 }
 
 static int answer_rows(zcx_call *call, uint64_t rows)
 {
     struct zcxi_work *work = call->work;
     if (work->answer != ZCXI_ANSWER_READY || work->out.format != ZCX_NUMPY || !work->out.ndim ||
-        rows > work->shape[0])
+        work->out.order != 'C' || rows > work->shape[0])
         return (int)zcxi_fail(&work->error, ZCX_EINVAL, 0,
                               "it keeps %" PRIu64 " rows of an answer that does not have them",
                               rows);
@@ -334,6 +349,7 @@ const zcx_core zcxi_core = {
     .array = array,
     .optional_array = optional_array,
     .answer_array = answer_array,
+    .answer_like = answer_like,
     .answer_map = answer_map,
     .output = output,
     .answer = answer,

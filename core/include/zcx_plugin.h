@@ -11,7 +11,7 @@
  *     static int calculate(void *instance, const zcx_core *core, zcx_call *call)
  *     {
  *         const zcx_typed *in = core->array(call, NULL, "<f8");
- *         double *out = in ? core->answer_array(call, "<f8", in->ndim, in->shape) : NULL;
+ *         double *out = in ? core->answer_like(call, in) : NULL;
  *         if (!out) return 1;                               // the reason is recorded already
  *         for (uint64_t i = 0; i < in->count; i++) out[i] = 2 * ((const double *)in->data)[i];
  *         return 0;
@@ -105,12 +105,14 @@ typedef struct zcx_core {
      * returns 0. Memory is 64-byte aligned, not zeroed; NULL or non-zero: the failure is recorded.
      */
     void *(*answer_array)(zcx_call *, const char *dtype, uint32_t ndim, const uint64_t *shape);
+    /* An array of the same dtype, shape and order as one of the input's. */
+    void *(*answer_like)(zcx_call *, const zcx_typed *array);
     /* A map of typed arrays; data[i] is where column i's elements go, in C order. */
     int (*answer_map)(zcx_call *, const zcx_column *columns, size_t count, void **data);
     /* Memory for a payload of any format, then its true length (at most `size`) and format. */
     void *(*output)(zcx_call *, uint64_t size);
     int (*answer)(zcx_call *, uint64_t length, const char *format);
-    /* After answer_array: keep only the first `rows` of the first dimension. */
+    /* After answer_array, in C order: keep only the first `rows` of the first dimension. */
     int (*answer_rows)(zcx_call *, uint64_t rows);
 
     /* Records why calculate() is about to return non-zero: one sentence, printf-style. The first
