@@ -7,9 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-*-- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --* /
-
-    static inline void swap(double *a, double *b)
+static inline void swap(double *a, double *b)
 {
     double kept = *a;
     *a = *b;
