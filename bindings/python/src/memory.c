@@ -1,0 +1,81 @@
+/* The memory of a loan. */
+#include "module.h"
+
+#include <stdlib.h>
+
+/* What the core would keep in private memory and publish in the record anyway. */
+#define SMALL 1024
+
+struct memory *memory_new(struct state *state, struct handle *handle, uint64_t size,
+                          int64_t timeout_ms)
+{
+    size_t head = (sizeof(struct memory) + ZCX_ALIGNMENT - 1) / ZCX_ALIGNMENT * ZCX_ALIGNMENT;
+    struct memory *memory = aligned_alloc(ZCX_ALIGNMENT, head + (size > SMALL ? 0 : SMALL));
+    if (!memory) return (void *)PyErr_NoMemory();
+    *memory = (struct memory){.references = 1, .size = size, .writable = true, .forks = fork_count};
+    if (size <= SMALL) {
+        memory->data = (char *)memory + head;
+        memset(memory->data, 0, SMALL);
+    } else {
+        zcx_error error = ZCX_ERROR_INIT;
+        zcx_status status;
+        Py_BEGIN_ALLOW_THREADS
+        status = zcx_store_loan(&memory->loan, handle->store, size, timeout_ms, &error);
+        Py_END_ALLOW_THREADS
+        if (status != ZCX_OK) {
+            free(memory);
+            return raise_error(state, &error);
+        }
+        memory->data = zcx_loan_data(memory->loan);
+    }
+    memory->handle = handle_keep(handle);
+    return memory;
+}
+
+struct memory *memory_keep(struct memory *memory)
+{
+    memory->references++;
+    return memory;
+}
+
+void memory_drop(struct memory *memory)
+{
+    if (!memory || --memory->references) return;
+    zcx_loan_discard(memory->loan);
+    zcx_view_release(memory->view);
+    handle_drop(memory->handle);
+    free(memory);
+}
+
+/* Holds what was published, for arrays that live on. */
+static zcx_view *hold_published(const struct memory *memory, const struct key *key,
+                                uint64_t transaction)
+{
+    zcx_view *view = NULL;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    if (zcx_store_view(&view, memory->handle->store, key->data, key->length, NULL) == ZCX_OK &&
+        zcx_view_envelope(view, &envelope, NULL) == ZCX_OK && envelope.transaction == transaction)
+        return view;
+    zcx_view_release(view);
+    return NULL;
+}
+
+bool memory_publish(struct state *state, struct memory *memory, const struct key *key,
+                    uint64_t length, const zcx_envelope *envelope, bool hold, uint64_t *transaction)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status;
+    Py_BEGIN_ALLOW_THREADS
+    if (memory->loan)
+        status = zcx_loan_publish(memory->loan, key->data, key->length, length, envelope, transaction,
+                                  &error);
+    else
+        status = zcx_store_put(memory->handle->store, key->data, key->length, memory->data, length,
+                               envelope, transaction, &error);
+    if (status == ZCX_OK && memory->loan && hold)
+        memory->view = hold_published(memory, key, *transaction);
+    Py_END_ALLOW_THREADS
+    if (status != ZCX_OK) return raise_error(state, &error);
+    memory->loan = NULL;
+    return true;
+}

@@ -1,0 +1,434 @@
+/* Store: the directory that programs share. Python's conveniences are in zcx/store.py. */
+#include "module.h"
+
+struct handle *handle_keep(struct handle *handle)
+{
+    handle->references++;
+    return handle;
+}
+
+void handle_drop(struct handle *handle)
+{
+    if (!handle || --handle->references) return;
+    zcx_error error = ZCX_ERROR_INIT;
+    Py_BEGIN_ALLOW_THREADS
+    if (zcx_store_close(handle->store, &error) != ZCX_OK)
+        fprintf(stderr, "zcx: a store was left open: %s\n", error.message);
+    Py_END_ALLOW_THREADS
+    PyMem_Free(handle);
+}
+
+struct handle *store_use(Store *self)
+{
+    if (self->handle) return handle_keep(self->handle);
+    return raise_status(self->state, ZCX_ECLOSED, "the store is closed");
+}
+
+/* ---- opening and closing ----------------------------------------------------------------------- */
+
+/* The state of the class that defines `type` or a base of it: only that one belongs to the module. */
+static struct state *state_of(PyTypeObject *type)
+{
+    for (; type; type = PyType_GetSlot(type, Py_tp_base)) {
+        struct state *state = PyType_GetModuleState(type);
+        if (state) return state;
+        PyErr_Clear();
+    }
+    PyErr_SetString(PyExc_TypeError, "not a type of the module zcx");
+    return NULL;
+}
+
+static bool durability_from(zcx_durability *out, PyObject *object)
+{
+    static const char *const names[] = {NULL, "none", "commit"};
+    for (int i = 1; object && object != Py_None && i < 3; i++) {
+        if (!PyUnicode_Check(object) || PyUnicode_CompareWithASCIIString(object, names[i])) continue;
+        *out = (zcx_durability)i;
+        return true;
+    }
+    if (!object || object == Py_None) return true;
+    PyErr_Format(PyExc_ValueError, "durability is %R: it must be 'none' or 'commit'", object);
+    return false;
+}
+
+struct open_arguments {
+    PyObject *path, *database, *budget, *map_size, *durability, *max_readers, *lock_timeout;
+    int create;
+};
+
+static bool options_from(zcx_store_options *options, const struct open_arguments *from)
+{
+    uint64_t readers = 0;
+    if (!text_from(&options->database, from->database, "database") ||
+        !durability_from(&options->durability, from->durability))
+        return false;
+    if (from->budget && from->budget != Py_None &&
+        !size_from(&options->budget, from->budget, "budget"))
+        return false;
+    if (from->map_size && from->map_size != Py_None &&
+        !size_from(&options->map_size, from->map_size, "map_size"))
+        return false;
+    if (from->max_readers && from->max_readers != Py_None) {
+        if (!size_from(&readers, from->max_readers, "max_readers")) return false;
+        options->max_readers = readers > UINT32_MAX ? UINT32_MAX : (uint32_t)readers;
+    }
+    if (from->lock_timeout && from->lock_timeout != Py_None &&
+        !milliseconds_from(&options->lock_timeout_ms, from->lock_timeout, "lock_timeout"))
+        return false;
+    if (!from->create) options->flags = ZCX_OPEN_EXISTING;
+    return true;
+}
+
+static bool store_open(Store *self, const char *path, const zcx_store_options *options)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_store *store = NULL;
+    zcx_status status;
+    struct handle *handle = PyMem_Malloc(sizeof *handle);
+    if (!handle) return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    status = zcx_store_open(&store, path, options, &error);
+    Py_END_ALLOW_THREADS
+    if (status != ZCX_OK) {
+        PyMem_Free(handle);
+        return raise_error(self->state, &error);
+    }
+    *handle = (struct handle){store, 1};
+    self->handle = handle;
+    return true;
+}
+
+static PyObject *store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"path",        "database",     "budget", "map_size", "durability",
+                            "max_readers", "lock_timeout", "create", NULL};
+    struct open_arguments from = {.create = 1};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOOOOOp:Store", names, &from.path,
+                                     &from.database, &from.budget, &from.map_size, &from.durability,
+                                     &from.max_readers, &from.lock_timeout, &from.create))
+        return NULL;
+    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
+    PyObject *path = NULL;
+    struct state *state = state_of(type);
+    if (!state || !options_from(&options, &from)) return NULL;
+    if (from.path && from.path != Py_None && !PyUnicode_FSConverter(from.path, &path)) return NULL;
+    Store *self = object_new(type);
+    if (self) {
+        self->state = state;
+        if (!store_open(self, path ? PyBytes_AsString(path) : NULL, &options)) {
+            Py_DECREF(self);
+            self = NULL;
+        }
+    }
+    Py_XDECREF(path);
+    return (PyObject *)self;
+}
+
+static PyObject *store_close(Store *self, PyObject *unused)
+{
+    (void)unused;
+    struct handle *handle = self->handle;
+    self->handle = NULL;
+    handle_drop(handle);
+    Py_RETURN_NONE;
+}
+
+static void store_dealloc(Store *self)
+{
+    if (self->weakrefs) PyObject_ClearWeakRefs((PyObject *)self);
+    handle_drop(self->handle);
+    object_free(self);
+}
+
+static PyObject *store_enter(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    Py_INCREF(self);
+    return self;
+}
+
+static PyObject *store_exit(Store *self, PyObject *unused) { return store_close(self, unused); }
+
+/* ---- put and get ------------------------------------------------------------------------------- */
+
+static PyObject *store_put(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"key", "data", OPTIONS_NAMES};
+    PyObject *bound[2 + OPTIONS_COUNT];
+    struct sink sink = {.state = self->state};
+    zcx_envelope envelope;
+    bool named;
+    if (!arguments_bind("put", args, nargs, kwnames, names, 2, 2, 2 + OPTIONS_COUNT, bound) ||
+        !key_from(&sink.key, bound[0]) ||
+        !envelope_fill(self->state, &envelope, &named, (struct options *)&bound[2]))
+        return NULL;
+    sink.handle = store_use(self);
+    if (!sink.handle) return NULL;
+    bool ok = encode(&sink, bound[1], &envelope, named);
+    handle_drop(sink.handle);
+    return ok ? PyLong_FromUnsignedLongLong(sink.transaction) : NULL;
+}
+
+/* The pin of a key's payload. Missing and expired: NULL without an exception when `missing` is
+ * given, and *missing set. The GIL stays: no lock, no system call in the steady state. */
+static PyObject *pin_key(Store *self, PyObject *key_object, bool *missing)
+{
+    struct key key;
+    if (!key_from(&key, key_object)) return NULL;
+    struct handle *handle = store_use(self);
+    if (!handle) return NULL;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_view *view = NULL;
+    PyObject *pin = NULL;
+    zcx_status status = zcx_store_view(&view, handle->store, key.data, key.length, &error);
+    if (status == ZCX_OK)
+        pin = pin_new(self->state, handle, view);
+    else if (missing && (status == ZCX_ENOTFOUND || status == ZCX_EEXPIRED))
+        *missing = true;
+    else
+        raise_error(self->state, &error);
+    handle_drop(handle);
+    return pin;
+}
+
+static PyObject *store_view(Store *self, PyObject *key)
+{
+    PyObject *pin = pin_key(self, key, NULL);
+    return pin ? view_new(self->state, pin) : NULL;
+}
+
+static PyObject *store_get(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"key", "default"};
+    PyObject *bound[2];
+    bool missing = false;
+    if (!arguments_bind("get", args, nargs, kwnames, names, 2, 1, 2, bound)) return NULL;
+    PyObject *pin = pin_key(self, bound[0], bound[1] ? &missing : NULL);
+    if (missing) {
+        Py_INCREF(bound[1]);
+        return bound[1];
+    }
+    PyObject *object = pin ? decode(self->state, pin) : NULL;
+    Py_XDECREF(pin);
+    return object;
+}
+
+static PyObject *store_subscript(Store *self, PyObject *key)
+{
+    PyObject *pin = pin_key(self, key, NULL);
+    PyObject *object = pin ? decode(self->state, pin) : NULL;
+    Py_XDECREF(pin);
+    return object;
+}
+
+/* ---- delete, exists, count ----------------------------------------------------------------------- */
+
+/* 1: deleted; 0: was not there; -1: raised. */
+static int store_remove(Store *self, PyObject *key_object, bool must)
+{
+    struct key key;
+    if (!key_from(&key, key_object)) return -1;
+    struct handle *handle = store_use(self);
+    if (!handle) return -1;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = zcx_store_delete(handle->store, key.data, key.length, &error);
+    Py_END_ALLOW_THREADS
+    handle_drop(handle);
+    if (status == ZCX_OK) return 1;
+    if (status == ZCX_ENOTFOUND && !must) return 0;
+    raise_error(self->state, &error);
+    return -1;
+}
+
+static PyObject *store_delete(Store *self, PyObject *key)
+{
+    int done = store_remove(self, key, false);
+    return done < 0 ? NULL : PyBool_FromLong(done);
+}
+
+static int store_assign(Store *self, PyObject *key, PyObject *value)
+{
+    if (!value) return store_remove(self, key, true) < 0 ? -1 : 0;
+    PyObject *args[] = {key, value};
+    PyObject *transaction = store_put(self, args, 2, NULL);
+    Py_XDECREF(transaction);
+    return transaction ? 0 : -1;
+}
+
+static int store_contains(Store *self, PyObject *key_object)
+{
+    struct key key;
+    if (!key_from(&key, key_object)) return -1;
+    struct handle *handle = store_use(self);
+    if (!handle) return -1;
+    zcx_error error = ZCX_ERROR_INIT;
+    bool exists = false;
+    zcx_status status = zcx_store_exists(&exists, handle->store, key.data, key.length, &error);
+    handle_drop(handle);
+    if (status == ZCX_OK) return exists;
+    raise_error(self->state, &error);
+    return -1;
+}
+
+static PyObject *store_exists(Store *self, PyObject *key)
+{
+    int exists = store_contains(self, key);
+    return exists < 0 ? NULL : PyBool_FromLong(exists);
+}
+
+static Py_ssize_t store_length(Store *self)
+{
+    struct handle *handle = store_use(self);
+    if (!handle) return -1;
+    zcx_error error = ZCX_ERROR_INIT;
+    uint64_t count = 0;
+    zcx_status status = zcx_store_count(&count, handle->store, &error);
+    handle_drop(handle);
+    if (status == ZCX_OK) return (Py_ssize_t)count;
+    raise_error(self->state, &error);
+    return -1;
+}
+
+/* ---- loan, scan, batch ----------------------------------------------------------------------------- */
+
+static PyObject *store_loan(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"size", "timeout"};
+    PyObject *bound[2];
+    uint64_t size = 0;
+    int64_t timeout_ms = 0;
+    if (!arguments_bind("loan", args, nargs, kwnames, names, 1, 1, 2, bound) ||
+        !size_from(&size, bound[0], "size") ||
+        (bound[1] && !milliseconds_from(&timeout_ms, bound[1], "timeout")))
+        return NULL;
+    struct handle *handle = store_use(self);
+    if (!handle) return NULL;
+    PyObject *loan = loan_new(self->state, handle, size, timeout_ms);
+    handle_drop(handle);
+    return loan;
+}
+
+static PyObject *store_batch(Store *self, PyObject *unused)
+{
+    (void)unused;
+    return batch_new(self);
+}
+
+/* ---- looking after it: JSON text, which zcx/store.py reads ------------------------------------------ */
+
+static PyObject *store_report(Store *self, int what, uint32_t flags)
+{
+    struct handle *handle = store_use(self);
+    if (!handle) return NULL;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status;
+    char *json = NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = what == 0   ? zcx_store_stat(&json, handle->store, &error)
+             : what == 1 ? zcx_store_sweep(&json, handle->store, flags, &error)
+                         : zcx_store_check(&json, handle->store, &error);
+    Py_END_ALLOW_THREADS
+    handle_drop(handle);
+    if (status != ZCX_OK) return raise_error(self->state, &error);
+    PyObject *text = PyUnicode_DecodeUTF8(json, (Py_ssize_t)strlen(json), "backslashreplace");
+    zcx_free(json);
+    return text;
+}
+
+static PyObject *store_stat(Store *self, PyObject *unused)
+{
+    (void)unused;
+    return store_report(self, 0, 0);
+}
+
+static PyObject *store_sweep(Store *self, PyObject *trim)
+{
+    int yes = PyObject_IsTrue(trim);
+    return yes < 0 ? NULL : store_report(self, 1, yes ? ZCX_SWEEP_TRIM : 0);
+}
+
+static PyObject *store_check(Store *self, PyObject *unused)
+{
+    (void)unused;
+    return store_report(self, 2, 0);
+}
+
+static PyObject *store_text(Store *self, void *which)
+{
+    struct handle *handle = store_use(self);
+    if (!handle) return NULL;
+    PyObject *text = which ? PyUnicode_FromString(zcx_store_database(handle->store))
+                           : PyUnicode_DecodeFSDefault(zcx_store_path(handle->store));
+    handle_drop(handle);
+    return text;
+}
+
+static PyObject *store_closed(Store *self, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(!self->handle);
+}
+
+/* ---- the type ----------------------------------------------------------------------------------------- */
+
+#define FAST METH_FASTCALL | METH_KEYWORDS
+static PyMethodDef store_methods[] = {
+    {"close", (PyCFunction)store_close, METH_NOARGS,
+     "Closes the store for new calls. Views and arrays of it stay valid; the last one ends it."},
+    {"__enter__", store_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)store_exit, METH_VARARGS, NULL},
+    {"put", (PyCFunction)(void (*)(void))store_put, FAST,
+     "put(key, data, *, format=None, ttl=300, source=None, target=None, content_type=None,\n"
+     "    checksum=False) -> int\n\n"
+     "Publishes `data` at `key` and returns LMDB's transaction id. Without a `format`: bytes-like\n"
+     "data is raw, a NumPy array numpy, an Arrow table or batch arrow, and all else msgpack.\n"
+     "`ttl` is seconds or a timedelta; 0 or None: until deleted."},
+    {"get", (PyCFunction)(void (*)(void))store_get, FAST,
+     "get(key[, default])\n\n"
+     "The object at `key`. Arrays, tables and raw bytes (a memoryview) are read in place and hold\n"
+     "their payload. Without a default, NotFound or Expired (both KeyError)."},
+    {"view", (PyCFunction)store_view, METH_O, "view(key) -> View\n\nHolds the payload at `key`."},
+    {"loan", (PyCFunction)(void (*)(void))store_loan, FAST,
+     "loan(size, *, timeout=0) -> Loan\n\n"
+     "Lends `size` writable bytes of the store; waits up to `timeout` seconds when it is full."},
+    {"delete", (PyCFunction)store_delete, METH_O,
+     "delete(key) -> bool\n\nWhether a record was there. Views of it stay valid."},
+    {"exists", (PyCFunction)store_exists, METH_O, "exists(key) -> bool"},
+    {"scan", (PyCFunction)(void (*)(void))scan_new, FAST,
+     "scan(prefix=None, *, start=None, stop=None, reverse=False, limit=None, envelopes=False,\n"
+     "     snapshot=False, expired=False) -> iterator\n\n"
+     "The keys in byte order, from `start` to before `stop`; with `envelopes`, pairs of key and\n"
+     "Envelope. Each 1,024 are one snapshot; all of them with `snapshot`."},
+    {"batch", (PyCFunction)store_batch, METH_NOARGS,
+     "batch() -> Batch\n\nMany puts and deletes in one transaction."},
+    {"_stat", (PyCFunction)store_stat, METH_NOARGS, NULL},
+    {"_sweep", (PyCFunction)store_sweep, METH_O, NULL},
+    {"_check", (PyCFunction)store_check, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL}};
+
+static PyGetSetDef store_properties[] = {
+    {"path", (getter)store_text, NULL, "The store's directory.", NULL},
+    {"database", (getter)store_text, NULL, "The database that keys are looked up in.", "database"},
+    {"closed", (getter)store_closed, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
+
+static PyMemberDef store_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Store, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot store_slots[] = {{Py_tp_new, store_new},
+                                    {Py_tp_dealloc, store_dealloc},
+                                    {Py_tp_methods, store_methods},
+                                    {Py_tp_getset, store_properties},
+                                    {Py_tp_members, store_members},
+                                    {Py_mp_subscript, store_subscript},
+                                    {Py_mp_ass_subscript, store_assign},
+                                    {Py_mp_length, store_length},
+                                    {Py_sq_contains, store_contains},
+                                    {0, NULL}};
+
+PyType_Spec store_spec = {"zcx._zcx.Store", sizeof(Store), 0,
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
+                          store_slots};
