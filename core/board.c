@@ -101,11 +101,12 @@ zcx_status zcxi_board_back_journal(struct zcxi_board *board, uint32_t changes, z
 /* By pread: a hole must not be touched. */
 static bool valid(const struct zcxi_board *board, const struct zcxi_manifest *manifest)
 {
+    char boot_id[37];
     struct zcxi_board_header found, *header = &found;
     if (pread(board->file, header, sizeof found, 0) != sizeof found) return false;
     return header->magic == ZCXI_BOARD_MAGIC && header->version == ZCXI_BOARD_VERSION &&
-           !memcmp(header->uuid, manifest->uuid, sizeof manifest->uuid) &&
-           !memcmp(header->boot_id, manifest->boot_id, sizeof manifest->boot_id);
+           !memcmp(header->uuid, manifest->uuid, sizeof manifest->uuid) && zcxi_boot_id(boot_id) &&
+           !memcmp(header->boot_id, boot_id, sizeof boot_id);
 }
 
 /* An empty board over whatever was in the file. */
@@ -123,7 +124,8 @@ static zcx_status initialise(struct zcxi_board *board, const struct zcxi_manifes
     if (result) return zcxi_fail_errno(error, result, "cannot make the mutex of", path);
     header->version = ZCXI_BOARD_VERSION;
     memcpy(header->uuid, manifest->uuid, sizeof manifest->uuid);
-    memcpy(header->boot_id, manifest->boot_id, sizeof manifest->boot_id);
+    if (!zcxi_boot_id(header->boot_id))
+        return zcxi_fail(error, ZCX_ESYSTEM, 0, "the kernel does not tell this boot's id");
     atomic_store(&header->slots, 1);
     return ZCX_OK; /* the magic is written when the board is filled: zcxi_recover_board */
 }

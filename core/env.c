@@ -94,8 +94,8 @@ zcx_status zcxi_env_locate(struct zcxi_env *env, MDB_txn *transaction, uint32_t 
         if (result == MDB_NOTFOUND)
             return zcxi_fail(error, ZCX_ECORRUPT, result, "slot %u is not in zcx.slots", number);
         if (result) return zcxi_fail_lmdb(error, result, "cannot read zcx.slots");
-        uint64_t at, count = (value.mv_size + env->page_header) / env->page_size;
-        memcpy(&at, (const char *)value.mv_data - env->page_header, sizeof at);
+        uint64_t count = (value.mv_size + env->page_header) / env->page_size;
+        uint64_t at = zcxi_value_page(env, value.mv_data);
         if (count == 0 || (value.mv_size + env->page_header) % env->page_size ||
             at < 2 || at > env->map_size / env->page_size ||
             count > env->map_size / env->page_size - at || count >= UINT64_C(1) << 21)

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <lmdb.h>
+#include <string.h>
 
 #define ZCXI_READERS 64 /* read transactions that a process pools at most */
 
@@ -104,6 +105,14 @@ static inline uint64_t zcxi_payload_pages(const struct zcxi_env *env, uint64_t l
 {
     uint64_t bytes = length + env->page_header + zcxi_payload_offset(env);
     return (bytes + env->page_size - 1) / env->page_size;
+}
+
+/* The page that an overflow value begins on: LMDB writes its number at the page's head. */
+static inline uint64_t zcxi_value_page(const struct zcxi_env *env, const void *value)
+{
+    uint64_t page;
+    memcpy(&page, (const char *)value - env->page_header, sizeof page);
+    return page;
 }
 
 /* Where slot `number`'s value lies, as zcx.slots says in this transaction, every number checked

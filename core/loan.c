@@ -12,7 +12,8 @@
 
 #define CLASSES_UP 3             /* a slot of up to three classes larger will do */
 #define PATIENCE (2 * ZCXI_MS)   /* with readers that alone stand in the way */
-#define FULL_POLL (2 * ZCXI_MS)  /* between looks for room, when the caller waits for it */
+#define FULL_POLL (2 * ZCXI_MS)  /* between looks for room, when the caller waits for it; doubled */
+#define FULL_POLL_MOST (64 * ZCXI_MS)
 
 /* ---- taking a slot that is there ------------------------------------------------------------------------- */
 
@@ -62,23 +63,16 @@ static zcx_status put_slot(struct zcxi_env *env, uint32_t number, uint32_t pages
     int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
     if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
     result = mdb_put(transaction, env->slots_db, &key, &value, MDB_RESERVE | MDB_APPEND);
-    uint64_t last;
-    zcxi_env_last_transaction(env, &last);
-    zcx_status status = ZCX_OK;
     if (result) {
         mdb_txn_abort(transaction);
         return zcxi_fail_lmdb(error, result, "cannot create a slot");
     }
+    uint64_t last;
+    zcxi_env_last_transaction(env, &last);
+    *page = zcxi_value_page(env, value.mv_data);
     zcxi_journal_clear(env);
-    status = zcxi_journal_commit(env, transaction, error);
-    if (status) return status;
-    zcxi_room_created(env, last, pages);
-
-    uint32_t located;
-    result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &transaction);
-    if (result) return zcxi_fail_lmdb(error, result, "cannot look a slot up");
-    status = zcxi_env_locate(env, transaction, number, page, &located, error);
-    mdb_txn_abort(transaction);
+    zcx_status status = zcxi_journal_commit(env, transaction, error);
+    if (!status) zcxi_room_created(env, last, pages);
     return status;
 }
 
@@ -172,18 +166,21 @@ static zcx_status full(struct zcxi_env *env, uint64_t size, zcx_status status, z
 static zcx_status take_slot(struct zcxi_env *env, uint64_t size, int64_t timeout_ms,
                             uint32_t *slot, uint64_t *word, zcx_error *error)
 {
-    uint64_t deadline = zcxi_monotonic() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * ZCXI_MS;
+    uint64_t poll = FULL_POLL, start = 0;
+    uint64_t patience = (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * ZCXI_MS;
     zcx_error cause = ZCX_ERROR_INIT;
     zcx_status status = try(env, size, slot, word, &cause);
     while (status == ZCX_EFULL) {
+        if (!start) start = zcxi_monotonic();
         cause = (zcx_error)ZCX_ERROR_INIT;
         status = make_room(env, size, &cause);
         if (status) break;
         status = try(env, size, slot, word, &cause);
         if (status != ZCX_EFULL) break;
-        if (zcxi_monotonic() >= deadline)
+        if (zcxi_monotonic() - start >= patience)
             return full(env, size, timeout_ms > 0 ? ZCX_ETIMEDOUT : ZCX_EFULL, error);
-        zcxi_sleep(FULL_POLL);
+        zcxi_sleep(poll);
+        if (poll < FULL_POLL_MOST) poll *= 2;
     }
     if (status && error && !error->status) *error = cause;
     return status;

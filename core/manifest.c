@@ -30,7 +30,7 @@ static const char *const durabilities[] = {"default", "none", "commit"};
 
 /* ---- This machine ---------------------------------------------------------------------------- */
 
-static bool read_boot_id(char out[37])
+bool zcxi_boot_id(char out[37])
 {
     char text[37] = {0};
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -130,7 +130,7 @@ zcx_status zcxi_manifest_make(struct zcxi_manifest *out, int directory, const ch
     mdb_version(&major, &minor, &patch);
     snprintf(m.lmdb, sizeof m.lmdb, "%d.%d.%d", major, minor, patch);
     if (!make_uuid(m.uuid)) return zcxi_fail_errno(error, errno, "cannot draw", "a uuid");
-    if (!read_boot_id(m.boot_id))
+    if (!zcxi_boot_id(m.boot_id))
         return zcxi_fail(error, ZCX_ESYSTEM, 0, "cannot read /proc/sys/kernel/random/boot_id");
     if (!read_pid_namespace(&m.pid_namespace))
         return zcxi_fail_errno(error, errno, "cannot look at", "/proc/self/ns/pid");
@@ -342,5 +342,5 @@ zcx_status zcxi_manifest_accept(const struct zcxi_manifest *manifest, const char
 bool zcxi_manifest_stale(const struct zcxi_manifest *manifest)
 {
     char now[37];
-    return read_boot_id(now) && strcmp(now, manifest->boot_id) != 0;
+    return zcxi_boot_id(now) && strcmp(now, manifest->boot_id) != 0;
 }

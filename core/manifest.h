@@ -38,6 +38,9 @@ zcx_status zcxi_manifest_write(const struct zcxi_manifest *manifest, int directo
 zcx_status zcxi_manifest_accept(const struct zcxi_manifest *manifest, const char *path,
                                 const zcx_store_options *options, zcx_error *error);
 
+/* This boot's id. False when the kernel does not tell. */
+bool zcxi_boot_id(char out[37]);
+
 /* The machine was restarted since the store was created. */
 bool zcxi_manifest_stale(const struct zcxi_manifest *manifest);
 
