@@ -80,7 +80,7 @@ static zcx_status put_slot(struct zcxi_env *env, uint32_t number, uint32_t pages
 static zcx_status create(struct zcxi_env *env, uint32_t pages, uint32_t *slot, uint64_t *word,
                          zcx_error *error)
 {
-    uint64_t page;
+    uint64_t page = 0;
     zcx_status status = zcxi_env_lock(env, error);
     if (status) return status;
     uint32_t number = atomic_load(&env->board.header->slots);
