@@ -279,16 +279,39 @@ zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t k
     return status;
 }
 
-zcx_status zcx_loan_publish(zcx_loan *loan, const void *key, size_t key_length, uint64_t length,
-                            const zcx_envelope *envelope, uint64_t *transaction, zcx_error *error)
+static zcx_status publish(zcx_view **view, zcx_loan *loan, const void *key, size_t key_length,
+                          uint64_t length, const zcx_envelope *envelope, uint64_t *transaction,
+                          zcx_error *error)
 {
     struct zcxi_record record;
+    zcx_view *held = NULL;
     zcx_status status = zcxi_store_enter(loan->store, error);
     if (!status) status = zcxi_key_check(key, key_length, error);
     if (!status) status = zcxi_loan_record(loan, &record, key_length, length, envelope, error);
     if (status) return status;
-    status = zcxi_record_publish(loan->store, key, key_length, &record, loan, transaction, error);
+    if (view) status = zcxi_view_of_loan(&held, loan, &record, key, key_length, error);
+    if (!status)
+        status = zcxi_record_publish(loan->store, key, key_length, &record, loan, transaction, error);
+    if (!status) {
+        if (held) zcxi_view_published(held, &record);
+        if (view) *view = held;
+        end(loan);
+    } else {
+        zcx_view_release(held);
+    }
     zcxi_record_free(&record);
-    if (!status) end(loan);
     return status;
+}
+
+zcx_status zcx_loan_publish(zcx_loan *loan, const void *key, size_t key_length, uint64_t length,
+                            const zcx_envelope *envelope, uint64_t *transaction, zcx_error *error)
+{
+    return publish(NULL, loan, key, key_length, length, envelope, transaction, error);
+}
+
+zcx_status zcx_loan_publish_view(zcx_view **view, zcx_loan *loan, const void *key,
+                                 size_t key_length, uint64_t length, const zcx_envelope *envelope,
+                                 uint64_t *transaction, zcx_error *error)
+{
+    return publish(view, loan, key, key_length, length, envelope, transaction, error);
 }

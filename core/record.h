@@ -49,6 +49,11 @@ zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_len
 zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t key_length,
                             uint64_t length, const zcx_envelope *envelope, zcx_error *error);
 
+/* A view of what a loan is about to publish; zcxi_view_published completes it when that is done. */
+zcx_status zcxi_view_of_loan(zcx_view **out, const zcx_loan *loan, const struct zcxi_record *record,
+                             const void *key, size_t key_length, zcx_error *error);
+void zcxi_view_published(zcx_view *view, const struct zcxi_record *record);
+
 /* Gives the handle of a loan back whose slot is published now. */
 void zcxi_loan_end(zcx_loan *loan);
 

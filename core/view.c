@@ -98,6 +98,49 @@ static void forget(zcx_view *view)
     zcxi_pool_give(&store->env->views, &view->pooled);
 }
 
+static zcx_view *make(zcx_store *store, const void *key, size_t key_length)
+{
+    zcx_view *view = zcxi_pool_take(&store->env->views);
+    if (!view) return NULL;
+    view->store = store;
+    view->slot = 0;
+    view->large = NULL;
+    atomic_store_explicit(&view->decoded, NULL, memory_order_relaxed);
+    view->key_length = (uint16_t)key_length;
+    memcpy(view->key, key, key_length);
+    return view;
+}
+
+/* The loan is ours, so the pin cannot come too late. */
+zcx_status zcxi_view_of_loan(zcx_view **out, const zcx_loan *loan, const struct zcxi_record *record,
+                             const void *key, size_t key_length, zcx_error *error)
+{
+    struct zcxi_env *env = loan->store->env;
+    zcx_view *view = make(loan->store, key, key_length);
+    if (!view) return zcxi_fail(error, ZCX_ELIMIT, 0, "no memory for one more view's handle");
+    view->header = record->header;
+    zcx_status status = copy_out(view, record->bytes, error);
+    if (!status && loan->slot && !zcxi_pin_add(&env->board, loan->slot, env->self.owner))
+        status = zcxi_fail(error, ZCX_ELIMIT, 0, "slot %u has %u views in this process, the most",
+                           loan->slot, ZCXI_PINS_MOST);
+    if (status) {
+        forget(view);
+        return status;
+    }
+    if (loan->slot) {
+        view->slot = loan->slot;
+        view->data = env->reading + zcxi_payload_position(env, env->board.slots[loan->slot].page);
+    }
+    atomic_fetch_add(&loan->store->children, 1);
+    *out = view;
+    return ZCX_OK;
+}
+
+void zcxi_view_published(zcx_view *view, const struct zcxi_record *record)
+{
+    view->header = record->header;
+}
+
 zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, size_t key_length,
                           zcx_error *error)
 {
@@ -107,14 +150,8 @@ zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, siz
     if (!status) status = zcxi_key_check(key, key_length, error);
     if (status) return status;
     struct zcxi_env *env = store->env;
-    zcx_view *view = zcxi_pool_take(&env->views);
+    zcx_view *view = make(store, key, key_length);
     if (!view) return zcxi_fail(error, ZCX_ELIMIT, 0, "no memory for one more view's handle");
-    view->store = store;
-    view->slot = 0;
-    view->large = NULL;
-    atomic_store_explicit(&view->decoded, NULL, memory_order_relaxed);
-    view->key_length = (uint16_t)key_length;
-    memcpy(view->key, key, key_length);
 
     bool again = true;
     status = zcxi_reader_take(env, &reader, &index, error);

@@ -232,6 +232,12 @@ ZCX_API uint64_t zcx_loan_capacity(const zcx_loan *loan); /* bytes, at least wha
 ZCX_API ZCX_CHECKED zcx_status zcx_loan_publish(zcx_loan *loan, const void *key, size_t key_length,
                                                 uint64_t length, const zcx_envelope *envelope,
                                                 uint64_t *transaction, zcx_error *error);
+/* The same, and *view holds what was published: it is the loan's payload even when another writer
+ * overwrites the key at once. For who goes on reading the memory that it wrote. */
+ZCX_API ZCX_CHECKED zcx_status zcx_loan_publish_view(zcx_view **view, zcx_loan *loan,
+                                                     const void *key, size_t key_length,
+                                                     uint64_t length, const zcx_envelope *envelope,
+                                                     uint64_t *transaction, zcx_error *error);
 ZCX_API void zcx_loan_discard(zcx_loan *loan); /* NULL is a no-op */
 
 /* ---- View: a payload, read where it lies -------------------------------------------------------- */
