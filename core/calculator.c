@@ -17,8 +17,7 @@ struct zcx_calculator {
     _Atomic uint32_t running;
 };
 
-/* ---- Opening
- * -------------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------- */
 
 static zcx_status check_config(const struct zcxi_config *config, zcx_error *error)
 {
@@ -151,8 +150,7 @@ zcx_exchange *zcx_calculator_exchange(const zcx_calculator *calculator)
     return calculator->exchange;
 }
 
-/* ---- Calling
- * -------------------------------------------------------------------------------------- */
+/* ---- Calling --------------------------------------------------------------------------------- */
 
 static int run(zcx_calculator *calculator, zcx_call *call)
 {

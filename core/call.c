@@ -19,8 +19,7 @@ static zcx_status expect(const zcx_call *call, enum zcxi_call_state state, zcx_e
                      call->exchange->config.name, state_names[call->state]);
 }
 
-/* ---- Opening and closing
- * -------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 zcx_status zcx_call_open(zcx_call **out, zcx_exchange *exchange, zcx_error *error)
 {
@@ -86,8 +85,7 @@ bool zcx_call_output_by_reference(const zcx_call *call, uint64_t size)
     return zcxi_leg_by_reference(call, &call->out, size);
 }
 
-/* ---- The input
- * ------------------------------------------------------------------------------------ */
+/* ---- The input ------------------------------------------------------------------------------- */
 
 static zcx_status expect_new_leg(const zcx_call *call, const struct zcxi_leg *leg,
                                  enum zcxi_call_state state, zcx_error *error)
@@ -136,8 +134,10 @@ zcx_status zcx_call_input_view(zcx_call *call, zcx_view *view, zcx_error *error)
 {
     zcx_status status = expect_new_leg(call, &call->in, ZCXI_CALL_NEW, error);
     if (!status) status = zcxi_leg_take_view(call, &call->in, view, error);
-    if (!status) call->state = ZCXI_CALL_GIVEN;
-    return status;
+    if (status) return status;
+    call->in.borrowed = true;
+    call->state = ZCXI_CALL_GIVEN;
+    return ZCX_OK;
 }
 
 static bool same_directory(const char *one, const char *other)
@@ -177,12 +177,14 @@ zcx_status zcx_call_input_reference(zcx_call *call, const zcx_reference *referen
     status = zcx_store_view(&view, exchange->store, key, strlen(key), error);
     if (status) return status;
     status = zcx_call_input_view(call, view, error);
-    if (status) zcx_view_release(view);
+    if (status)
+        zcx_view_release(view);
+    else
+        call->in.borrowed = false;
     return status;
 }
 
-/* ---- The callee
- * ----------------------------------------------------------------------------------- */
+/* ---- The callee ------------------------------------------------------------------------------ */
 
 zcx_status zcx_call_read(const void **data, uint64_t *length, zcx_envelope *envelope,
                          zcx_call *call, zcx_error *error)
@@ -197,6 +199,7 @@ zcx_status zcx_call_read(const void **data, uint64_t *length, zcx_envelope *enve
 
 zcx_view *zcx_call_take_input(zcx_call *call)
 {
+    if (call->in.borrowed) return NULL;
     zcx_view *view = call->in.view;
     call->in.view = NULL;
     return view;
@@ -241,8 +244,7 @@ const char *zcx_call_trace(const zcx_call *call)
     return call->trace;
 }
 
-/* ---- The result
- * ----------------------------------------------------------------------------------- */
+/* ---- The result ------------------------------------------------------------------------------ */
 
 zcx_status zcx_call_result(const void **data, uint64_t *length, zcx_envelope *envelope,
                            zcx_call *call, zcx_error *error)

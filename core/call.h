@@ -58,8 +58,8 @@ zcx_status zcxi_leg_open(zcx_call *call, struct zcxi_leg *leg, uint64_t size, zc
 zcx_status zcxi_leg_give(zcx_call *call, struct zcxi_leg *leg, uint64_t length,
                          const zcx_envelope *envelope, zcx_error *error);
 
-/* Takes over a view. EFAILED when it is an error record (which then fails the call); the view stays
- * the caller's on any error. */
+/* The payload is what `view` shows. EFAILED when that is an error record, which then fails the
+ * call. The view is the leg's on ZCX_OK. */
 zcx_status zcxi_leg_take_view(zcx_call *call, struct zcxi_leg *leg, zcx_view *view,
                               zcx_error *error);
 

@@ -13,8 +13,7 @@ static pthread_mutex_t closed_mutex = PTHREAD_MUTEX_INITIALIZER;
 static zcx_exchange *closed;
 static _Atomic uint32_t closed_count;
 
-/* ---- The store
- * ------------------------------------------------------------------------------------ */
+/* ---- The store ------------------------------------------------------------------------------- */
 
 void zcxi_exchange_warn(zcx_exchange *exchange, const zcx_error *why)
 {
@@ -64,8 +63,7 @@ zcx_status zcx_exchange_open(zcx_exchange **out, const char *json, zcx_error *er
     return ZCX_OK;
 }
 
-/* ---- Clean-up
- * ------------------------------------------------------------------------------------- */
+/* ---- Clean-up -------------------------------------------------------------------------------- */
 
 void zcxi_exchange_release(zcx_exchange *exchange, zcx_call *call)
 {
@@ -130,8 +128,7 @@ void zcx_exchange_close(zcx_exchange *exchange)
     tidy_closed();
 }
 
-/* ---- What the configuration says
- * ------------------------------------------------------------------ */
+/* ---- What the configuration says ------------------------------------------------------------- */
 
 const char *zcx_exchange_name(const zcx_exchange *exchange)
 {

@@ -36,8 +36,7 @@ static bool may_go_directly(zcx_call *call, zcx_status status, const zcx_error *
     return true;
 }
 
-/* ---- Memory to fill
- * ------------------------------------------------------------------------------- */
+/* ---- Memory to fill -------------------------------------------------------------------------- */
 
 static zcx_status open_private(struct zcxi_leg *leg, uint64_t size, zcx_error *error)
 {
@@ -95,8 +94,7 @@ static bool overrun(const struct zcxi_leg *leg)
     return false;
 }
 
-/* ---- Giving it
- * ------------------------------------------------------------------------------------ */
+/* ---- Giving it ------------------------------------------------------------------------------- */
 
 /* A direct leg's envelope: checked and copied by the code that writes records, so that what is
  * refused does not depend on the size. */
@@ -183,8 +181,7 @@ zcx_status zcxi_leg_give(zcx_call *call, struct zcxi_leg *leg, uint64_t length,
     return keep_envelope(leg, &envelope, error);
 }
 
-/* ---- A record that is there already
- * --------------------------------------------------------------- */
+/* ---- A record that is there already ---------------------------------------------------------- */
 
 /* A copy of the text at `name` of an error record, NULL when there is none. */
 static char *record_text(const zcx_view *view, const char *name)
@@ -233,12 +230,11 @@ zcx_status zcxi_leg_envelope(zcx_envelope *out, const struct zcxi_leg *leg, zcx_
     return ZCX_OK;
 }
 
-/* ---- The end
- * -------------------------------------------------------------------------------------- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
 void zcxi_leg_free(struct zcxi_leg *leg)
 {
-    zcx_view_release(leg->view);
+    if (!leg->borrowed) zcx_view_release(leg->view);
     zcx_loan_discard(leg->loan);
     free(leg->memory);
     free(leg->arena);

@@ -18,8 +18,7 @@ struct zcxi_array_node {
     char dtype[ZCXI_DTYPE_MAX];
 };
 
-/* ---- The input
- * ------------------------------------------------------------------------------------ */
+/* ---- The input ------------------------------------------------------------------------------- */
 
 zcx_status zcxi_work_begin(struct zcxi_work *work, zcx_call *call, zcx_error *error)
 {
@@ -177,8 +176,7 @@ static const zcx_typed *optional_array(zcx_call *call, const char *name, const c
     return get_array(call, name, dtypes, true);
 }
 
-/* ---- The answer
- * ----------------------------------------------------------------------------------- */
+/* ---- The answer ------------------------------------------------------------------------------ */
 
 /* Memory for the one answer of a call. */
 static void *begin_answer(zcx_call *call, uint64_t size)

@@ -3,6 +3,7 @@
 #include "envelope.h"
 #include "token.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +18,7 @@ static const size_t longest[ZCXI_REFERENCE_FIELDS] = {
     ZCX_KEY_MAX, ZCX_KEY_MAX, 4095, ZCX_DATABASE_MAX, 16, 16,
 };
 
-/* ---- One field
- * ------------------------------------------------------------------------------------ */
+/* ---- One field ------------------------------------------------------------------------------- */
 
 bool zcxi_reference_can_name(const void *key, size_t key_length)
 {
@@ -97,8 +97,7 @@ static zcx_status check(const zcx_reference *reference, zcx_error *error)
     return ZCX_OK;
 }
 
-/* ---- msgpack
- * -------------------------------------------------------------------------------------- */
+/* ---- msgpack --------------------------------------------------------------------------------- */
 
 static zcx_status broken(zcx_error *error)
 {
@@ -191,8 +190,9 @@ static void pack_text(zcx_packer *packer, const char *text)
     zcx_pack_str(packer, text, strlen(text));
 }
 
-static zcx_status to_msgpack(uint64_t *length, const zcx_reference *reference, void *buffer,
-                             uint64_t capacity, zcx_error *error)
+/* `buffer` is NULL or aligned, as the packer wants it. */
+static zcx_status pack(uint64_t *length, const zcx_reference *reference, void *buffer,
+                       uint64_t capacity, zcx_error *error)
 {
     zcx_packer *packer;
     zcx_status status = zcx_packer_open(&packer, buffer, capacity, error);
@@ -221,8 +221,29 @@ static zcx_status to_msgpack(uint64_t *length, const zcx_reference *reference, v
     return zcx_packer_close(packer, length, error);
 }
 
-/* ---- The whole
- * ------------------------------------------------------------------------------------ */
+static zcx_status to_msgpack(uint64_t *length, const zcx_reference *reference, void *buffer,
+                             uint64_t capacity, zcx_error *error)
+{
+    uint64_t size;
+    zcx_status status = pack(&size, reference, NULL, 0, error);
+    if (status) return status;
+    if (buffer && size > capacity)
+        return zcxi_fail(error, ZCX_ELIMIT, 0,
+                         "the reference has %" PRIu64 " bytes, its buffer %" PRIu64, size,
+                         capacity);
+    if (buffer) {
+        uint64_t rounded = (size + ZCX_ALIGNMENT - 1) / ZCX_ALIGNMENT * ZCX_ALIGNMENT;
+        void *aligned = aligned_alloc(ZCX_ALIGNMENT, rounded);
+        if (!aligned) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a reference");
+        status = pack(&size, reference, aligned, size, error);
+        if (!status) memcpy(buffer, aligned, size);
+        free(aligned);
+    }
+    if (!status) *length = size;
+    return status;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 zcx_status zcx_reference_parse(zcx_reference **out, zcx_encoding encoding, const void *data,
                                uint64_t length, zcx_error *error)

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- base64 (RFC 4648): how JSON carries the bytes of _lmdb_data
- * ------------------------------------- */
+/* ---- base64 (RFC 4648): how JSON carries the bytes of _lmdb_data ----------------------------- */
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -53,8 +52,7 @@ static bool decode(uint8_t *out, uint64_t *length, const char *text, uint64_t si
     return true;
 }
 
-/* ---- Reading
- * ---------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 static zcx_status read_data(zcx_reference *reference, const json_t *value, zcx_error *error)
 {
@@ -125,8 +123,7 @@ bool zcxi_reference_is_json(const void *data, uint64_t length)
     return found;
 }
 
-/* ---- Writing
- * ---------------------------------------------------------------------------------------- */
+/* ---- Writing --------------------------------------------------------------------------------- */
 
 static json_t *data_json(const zcx_reference *reference)
 {

@@ -114,8 +114,7 @@ zcx_status zcx_call_request(zcx_reference **out, zcx_call *call, zcx_error *erro
     return zcxi_reference_make(out, text, by_reference ? NULL : data, length, false, error);
 }
 
-/* ---- The answer
- * ----------------------------------------------------------------------------------- */
+/* ---- The answer ------------------------------------------------------------------------------ */
 
 static const char *complaint(const zcx_call *call, const zcx_reference *answer, const char *key)
 {

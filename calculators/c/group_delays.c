@@ -53,8 +53,7 @@ struct work {
     double *sorted;     /* delays that are there, by group */
 };
 
-/* ---- Columns
- * ------------------------------------------------------------------------------------- */
+/* ---- Columns --------------------------------------------------------------------------------- */
 
 /* A row's group as a number whose order is the groups' order: signed integers are shifted to begin
  * at 0, strings are read with their first byte as the highest. */
@@ -125,8 +124,7 @@ static void read_delays(double *out, const void *data, const char *dtype, uint64
     }
 }
 
-/* ---- Groups
- * -------------------------------------------------------------------------------------- */
+/* ---- Groups ---------------------------------------------------------------------------------- */
 
 static uint64_t hash(uint64_t key)
 {
@@ -216,8 +214,7 @@ static int by_key(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* ---- The calculator
- * ------------------------------------------------------------------------------ */
+/* ---- The calculator -------------------------------------------------------------------------- */
 
 static bool work_open(struct work *work, uint64_t rows)
 {

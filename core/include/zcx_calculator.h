@@ -31,8 +31,7 @@
 extern "C" {
 #endif
 
-/* ---- Exchange: one calculator's configuration and store
- * ------------------------------------------ */
+/* ---- Exchange: one calculator's configuration and store -------------------------------------- */
 
 typedef struct zcx_exchange zcx_exchange;
 
@@ -88,8 +87,7 @@ ZCX_API int64_t zcx_exchange_wait_timeout_ms(const zcx_exchange *exchange);
 /* Its handle of the store, NULL when disabled or when it could not be opened. */
 ZCX_API zcx_store *zcx_exchange_store(const zcx_exchange *exchange);
 
-/* ---- Reference: what travels instead of a payload
- * -------------------------------------------------- */
+/* ---- Reference: what travels instead of a payload -------------------------------------------- */
 
 /* A request or an answer of the reference protocol (protocol/SPEC.md): a map, in msgpack or JSON.
  * Immutable; may be read by all threads. */
@@ -142,8 +140,7 @@ ZCX_API const void *zcx_reference_data(const zcx_reference *reference, uint64_t 
 ZCX_API bool zcx_reference_written(const zcx_reference *reference);
 ZCX_API void zcx_reference_free(zcx_reference *reference); /* NULL is a no-op */
 
-/* ---- Call
- * ------------------------------------------------------------------------------------------- */
+/* ---- Call ------------------------------------------------------------------------------------ */
 
 /* One call of one calculator, and its result for as long as it lives. */
 
@@ -176,7 +173,7 @@ ZCX_API ZCX_CHECKED zcx_status zcx_call_submit(zcx_call *call, uint64_t length,
 
 /* 2. A view that the caller has, whole: nothing is put. It travels by the record that it has
  * already when that is in this exchange's store and still the same; it is never deleted by the
- * call. The call takes `view` over on ZCX_OK and releases it when the answer is in. */
+ * call. The view stays the caller's, who releases it when the answer is in. */
 ZCX_API ZCX_CHECKED zcx_status zcx_call_input_view(zcx_call *call, zcx_view *view,
                                                    zcx_error *error);
 
@@ -195,7 +192,7 @@ ZCX_API ZCX_CHECKED zcx_status zcx_call_read(const void **data, uint64_t *length
                                              zcx_envelope *envelope, zcx_call *call,
                                              zcx_error *error);
 /* Hands over the input's view, for a callee whose objects may outlive the call: the caller of this
- * releases it. NULL when the input went directly, or was taken before. */
+ * releases it. NULL when the input went directly, was given as a view, or was taken before. */
 ZCX_API zcx_view *zcx_call_take_input(zcx_call *call);
 
 /* As zcx_call_input and zcx_call_submit, for the result. A byte written past `size` is found here:
@@ -242,8 +239,7 @@ ZCX_API ZCX_CHECKED zcx_status zcx_call_result_reference(zcx_reference **out, zc
 ZCX_API void zcx_call_keep_result(zcx_call *call);
 ZCX_API const char *zcx_call_trace(const zcx_call *call); /* of a failed callee; NULL when none */
 
-/* ---- Calculator: a plug-in in this process
- * ---------------------------------------------------------- */
+/* ---- Calculator: a plug-in in this process --------------------------------------------------- */
 
 typedef struct zcx_calculator zcx_calculator;
 
