@@ -19,6 +19,7 @@ struct zcxi_leg {
         *loan;    /* memory of the store; kept, unpublished, when the leg went directly after all */
     void *memory; /* private */
     zcx_view *view;        /* of its record */
+    bool borrowed;         /* the view is the caller\'s */
     zcx_envelope envelope; /* without a view */
     void *arena;           /* the envelope's strings and shape */
     bool owned;            /* the record at the leg's key is this call's to delete */
