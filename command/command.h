@@ -51,8 +51,9 @@ extern const struct argp_child common_children[];
 /* Parses argv; `input` begins with a struct common. Usage errors exit with EXIT_USAGE. */
 void parse(const struct argp *argp, int argc, char **argv, void *input);
 
-/* NULL after it said why; *code is the exit code. Never creates a store unless `create`. */
-zcx_store *open_store(const struct common *common, bool create, int *code);
+/* NULL after it said why; *code is the exit code. Never creates a store, unless `wanted`, whose
+ * budget and durability are then the new store's, is given without ZCX_OPEN_EXISTING. */
+zcx_store *open_store(const struct common *common, const zcx_store_options *wanted, int *code);
 void close_store(zcx_store *store);
 
 /* A key as the user gave it; with --hex it is decoded in place. Exits on bad hexadecimal. */

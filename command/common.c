@@ -7,7 +7,7 @@
 /* ---- Options ----------------------------------------------------------------------------------
  */
 
-static const struct argp_option options[] = {
+static const struct argp_option common_options[] = {
     {"path", 'p', "DIRECTORY", 0, "The store (default: $ZCX_PATH, else /dev/shm/zcx-<uid>)", 10},
     {"database", 'd', "NAME", 0, "The database in it (default: default)", 10},
     {"json", 'j', NULL, 0, "Write JSON, errors too", 10},
@@ -44,7 +44,7 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp common_argp = {.options = options, .parser = parse_common};
+static const struct argp common_argp = {.options = common_options, .parser = parse_common};
 const struct argp_child common_children[] = {{&common_argp, 0, NULL, 0}, {0}};
 
 void parse(const struct argp *argp, int argc, char **argv, void *input)
@@ -149,16 +149,17 @@ int fail_text(const struct common *common, int code, const char *format, ...)
 /* ---- The store --------------------------------------------------------------------------------
  */
 
-zcx_store *open_store(const struct common *common, bool create, int *code)
+zcx_store *open_store(const struct common *common, const zcx_store_options *wanted, int *code)
 {
     zcx_store *store = NULL;
     zcx_error error = ZCX_ERROR_INIT;
-    zcx_store_options wanted = ZCX_STORE_OPTIONS_INIT;
-    wanted.database = common->database;
-    wanted.flags = create ? 0 : ZCX_OPEN_EXISTING;
-    wanted.lock_timeout_ms = common->timeout_ms;
+    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
+    options.flags = ZCX_OPEN_EXISTING;
+    if (wanted) options = *wanted;
+    options.database = common->database;
+    options.lock_timeout_ms = common->timeout_ms;
     *code = EXIT_OK;
-    if (zcx_store_open(&store, common->path, &wanted, &error) != ZCX_OK)
+    if (zcx_store_open(&store, common->path, &options, &error) != ZCX_OK)
         *code = fail(common, &error);
     return store;
 }

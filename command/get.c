@@ -123,7 +123,7 @@ int command_get(int argc, char **argv)
     zcx_view *view = NULL;
     zcx_error error = ZCX_ERROR_INIT;
     parse(&argp, argc, argv, &get);
-    zcx_store *store = open_store(&get.common, false, &code);
+    zcx_store *store = open_store(&get.common, NULL, &code);
     if (!store) return code;
     struct key key = parse_key(&get.common, get.key);
     if (zcx_store_view(&view, store, key.data, key.length, &error) == ZCX_OK)

@@ -128,7 +128,7 @@ int command_ls(int argc, char **argv)
     struct list list = {.scan = ZCX_SCAN_OPTIONS_INIT};
     int code;
     parse(&argp, argc, argv, &list);
-    zcx_store *store = open_store(&list.common, false, &code);
+    zcx_store *store = open_store(&list.common, NULL, &code);
     if (!store) return code;
     set_bound(&list.common, &list.scan.prefix, &list.scan.prefix_length, list.prefix);
     set_bound(&list.common, &list.scan.from, &list.scan.from_length, list.from);

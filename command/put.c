@@ -18,7 +18,7 @@ struct put {
     zcx_envelope envelope;
     int64_t wait_ms;
     uint64_t shape[ZCX_DIMENSIONS_MAX];
-    bool create;
+    zcx_store_options wanted; /* what a new store gets */
 };
 
 static const struct argp_option options[] = {
@@ -35,6 +35,8 @@ static const struct argp_option options[] = {
     {"checksum", 'k', NULL, 0, "Store a checksum of the payload", 0},
     {"wait", 'W', "TIME", 0, "When the store is full, wait this long for room", 0},
     {"existing", 'e', NULL, 0, "Fail when there is no store, instead of creating one", 0},
+    {"budget", 'B', "SIZE", 0, "A new store may use this much: 512m, 4g", 1},
+    {"durable", 'D', NULL, 0, "A new store keeps what is published over a crash of the machine", 1},
     {0},
 };
 
@@ -74,44 +76,69 @@ static error_t parse_format(zcx_envelope *envelope, const char *text, struct arg
     return 0;
 }
 
+/* Where an option whose argument is kept as it is goes; NULL for the others. */
+static const char **text_option(struct put *put, int key)
+{
+    switch (key) {
+    case 'c':
+        return &put->envelope.content_type;
+    case 's':
+        return &put->envelope.source;
+    case 'g':
+        return &put->envelope.target;
+    case 'y':
+        return &put->envelope.dtype;
+    default:
+        return NULL;
+    }
+}
+
+/* Options whose argument is a number of some kind. */
+static error_t parse_value(struct put *put, int key, const char *argument, struct argp_state *state)
+{
+    switch (key) {
+    case 't':
+        if (!parse_ttl(&put->envelope.ttl_ms, argument))
+            argp_error(state, "--ttl takes a time such as 90, 10m or never, not '%s'", argument);
+        return 0;
+    case 'm':
+        if (!parse_shape(put, argument))
+            argp_error(state, "--shape takes sizes such as 1000,3, not '%s'", argument);
+        return 0;
+    case 'W':
+        if (!parse_span(&put->wait_ms, argument))
+            argp_error(state, "--wait takes a time such as 500ms, 10 or 2m, not '%s'", argument);
+        return 0;
+    case 'B':
+        if (!parse_size(&put->wanted.budget, argument) || !put->wanted.budget)
+            argp_error(state, "--budget takes a size such as 512m or 4g, not '%s'", argument);
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
     struct put *put = state->input;
+    const char **text = text_option(put, key);
+    if (text) {
+        *text = argument;
+        return 0;
+    }
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &put->common;
         return 0;
     case 'f':
         return parse_format(&put->envelope, argument, state);
-    case 't':
-        if (!parse_ttl(&put->envelope.ttl_ms, argument))
-            argp_error(state, "--ttl takes a time such as 90, 10m or never, not '%s'", argument);
-        return 0;
-    case 'c':
-        put->envelope.content_type = argument;
-        return 0;
-    case 's':
-        put->envelope.source = argument;
-        return 0;
-    case 'g':
-        put->envelope.target = argument;
-        return 0;
-    case 'y':
-        put->envelope.dtype = argument;
-        return 0;
-    case 'm':
-        if (!parse_shape(put, argument))
-            argp_error(state, "--shape takes sizes such as 1000,3, not '%s'", argument);
-        return 0;
     case 'k':
         put->envelope.flags |= ZCX_FLAG_CHECKSUM;
         return 0;
-    case 'W':
-        if (!parse_span(&put->wait_ms, argument))
-            argp_error(state, "--wait takes a time such as 500ms, 10 or 2m, not '%s'", argument);
-        return 0;
     case 'e':
-        put->create = false;
+        put->wanted.flags = ZCX_OPEN_EXISTING;
+        return 0;
+    case 'D':
+        put->wanted.durability = ZCX_DURABILITY_COMMIT;
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 1) argp_error(state, "one KEY and one FILE at most");
@@ -121,7 +148,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         if (!put->key) argp_error(state, "KEY is missing");
         return 0;
     }
-    return ARGP_ERR_UNKNOWN;
+    return parse_value(put, key, argument, state);
 }
 
 /* Replaces a loan that is full by one of twice the size, with what was read so far. */
@@ -235,14 +262,14 @@ int command_put(int argc, char **argv)
                               common_children,
                               NULL,
                               NULL};
-    struct put put = {.create = true, .envelope = ZCX_ENVELOPE_INIT};
+    struct put put = {.envelope = ZCX_ENVELOPE_INIT, .wanted = ZCX_STORE_OPTIONS_INIT};
     int code = EXIT_OK, file = STDIN_FILENO;
     parse(&argp, argc, argv, &put);
     if (put.file && strcmp(put.file, "-") == 0) put.file = NULL;
     if (put.file) file = open(put.file, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return fail_text(&put.common, EXIT_SYSTEM, "cannot open %s: %s", put.file, strerror(errno));
-    zcx_store *store = open_store(&put.common, put.create, &code);
+    zcx_store *store = open_store(&put.common, &put.wanted, &code);
     if (!store) return code;
     code = publish(store, &put, file);
     close_store(store);

@@ -100,7 +100,7 @@ int command_rm(int argc, char **argv)
     uint64_t deleted = 0;
     int code;
     parse(&argp, argc, argv, &removal);
-    zcx_store *store = open_store(&removal.common, false, &code);
+    zcx_store *store = open_store(&removal.common, NULL, &code);
     if (!store) return code;
     code = remove_keys(&removal, store, &deleted);
     if (removal.prefix && (code == EXIT_OK || code == EXIT_NOT_FOUND)) {

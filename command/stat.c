@@ -104,7 +104,7 @@ int command_stat(int argc, char **argv)
     struct stat_options stat = {0};
     int code;
     parse(&argp, argc, argv, &stat);
-    zcx_store *store = open_store(&stat.common, false, &code);
+    zcx_store *store = open_store(&stat.common, NULL, &code);
     if (!store) return code;
     code = stat.key ? stat_record(&stat, store) : stat_store(&stat, store);
     close_store(store);

@@ -64,7 +64,7 @@ int command_sweep(int argc, char **argv)
     int code;
     zcx_error error = ZCX_ERROR_INIT;
     parse(&argp, argc, argv, &sweep);
-    zcx_store *store = open_store(&sweep.common, false, &code);
+    zcx_store *store = open_store(&sweep.common, NULL, &code);
     if (!store) return code;
     progress_begin("sweeping", 0);
     zcx_status status = zcx_store_sweep(&text, store, sweep.flags, &error);

@@ -130,10 +130,16 @@ zcx_status zcxi_env_database(struct zcxi_env *env, MDB_dbi *out, const char *nam
 
 /* ---- opening and closing -------------------------------------------------------------------------------- */
 
-static zcx_status lock_open(struct zcxi_env *env, zcx_error *error)
+static zcx_status lock_open(struct zcxi_env *env, const zcx_store_options *options,
+                            zcx_error *error)
 {
+    /* Who may not create a store leaves nothing in a directory that holds none. */
+    bool create = !(options->flags & ZCX_OPEN_EXISTING) ||
+                  !faccessat(env->directory, "store.json", F_OK, AT_SYMLINK_NOFOLLOW);
     env->open_lock = openat(env->directory, "open.lock",
-                            O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+                            O_RDWR | (create ? O_CREAT : 0) | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (env->open_lock < 0 && errno == ENOENT && !create)
+        return zcxi_fail(error, ZCX_ENOTFOUND, ENOENT, "there is no store at %s", env->path);
     if (env->open_lock < 0)
         return zcxi_fail_errno(error, errno, "cannot open open.lock of", env->path);
     int result = zcxi_flock(env->open_lock, env->lock_timeout_ms);
@@ -177,7 +183,7 @@ static zcx_status make_env(struct zcxi_env **out, int directory, const char *pat
     }
     env->token = token;
     atomic_store((_Atomic uint32_t *)token, 1);
-    zcx_status status = lock_open(env, error);
+    zcx_status status = lock_open(env, options, error);
     if (!status) status = zcxi_start(env, options, error);
     if (status) {
         free_env(env); /* under open.lock, which closing it unlocks */

@@ -157,7 +157,8 @@ zcx_status zcx_store_put_error(zcx_store *store, const void *key, size_t key_len
     zcx_status status = ZCX_OK;
     for (int pass = 0; pass < 2 && !status; pass++) {
         zcx_packer *packer;
-        if (pass && !(buffer = malloc(length)))
+        uint64_t size = (length + ZCX_ALIGNMENT - 1) / ZCX_ALIGNMENT * ZCX_ALIGNMENT;
+        if (pass && !(buffer = aligned_alloc(ZCX_ALIGNMENT, size)))
             return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for an error record");
         status = zcx_packer_open(&packer, buffer, length, error);
         if (status) break;
