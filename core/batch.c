@@ -91,7 +91,7 @@ zcx_status zcx_batch_put(zcx_batch *batch, const void *key, size_t key_length, c
     zcx_loan *loan;
     zcx_status status = zcx_store_loan(&loan, batch->store, length, 0, error);
     if (status) return status;
-    if (length) memcpy(zcx_loan_data(loan), data, length);
+    zcx_copy(zcx_loan_data(loan), data, length);
     status = zcx_batch_publish(batch, loan, key, key_length, length, envelope, error);
     if (status) zcx_loan_discard(loan);
     return status;

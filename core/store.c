@@ -118,7 +118,7 @@ static zcx_status put_in_slot(zcx_store *store, const void *key, size_t key_leng
     uint64_t least = length > ZCXI_LOAN_PRIVATE ? length : ZCXI_LOAN_PRIVATE + 1;
     zcx_status status = zcx_store_loan(&loan, store, least, 0, error);
     if (status) return status;
-    if (length) memcpy(zcx_loan_data(loan), data, length);
+    zcx_copy(zcx_loan_data(loan), data, length);
     status = zcx_loan_publish(loan, key, key_length, length, envelope, transaction, error);
     if (status) zcx_loan_discard(loan);
     return status;

@@ -226,6 +226,9 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_loan(zcx_loan **out, zcx_store *store, 
 ZCX_API void *zcx_loan_data(zcx_loan *loan);             /* valid until publish or discard */
 ZCX_API uint64_t zcx_loan_capacity(const zcx_loan *loan); /* bytes, at least what was asked for */
 
+/* memcpy, for putting what lies elsewhere into a loan: faster for large payloads. */
+ZCX_API void zcx_copy(void *to, const void *from, size_t length);
+
 /* Makes the first `length` bytes the payload at `key`, atomically, in place; whoever held a view of
  * what was there keeps it. On ZCX_OK the loan is gone and nobody may write its memory any more; on
  * an error the loan is still the caller's. Errors: EINVAL, ELIMIT, EFULL, ELOST, ETIMEDOUT. */

@@ -229,11 +229,11 @@ void described_to(zcx_envelope *envelope, const struct described *from)
 void copy_unlocked(void *to, const void *from, size_t length)
 {
     if (length < COPY_UNLOCKED) {
-        if (length) memcpy(to, from, length);
+        zcx_copy(to, from, length);
         return;
     }
     Py_BEGIN_ALLOW_THREADS
-    memcpy(to, from, length);
+    zcx_copy(to, from, length);
     Py_END_ALLOW_THREADS
 }
 
