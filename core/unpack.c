@@ -77,6 +77,7 @@ static int on_false(struct reader *reader, struct object *out)
     return made(reader, reader->builder->boolean(reader->context, false), out);
 }
 
+/* An empty str or bin comes without a pointer, or with an old one. */
 static int on_str(struct reader *reader, const char *base, const char *text, unsigned length,
                   struct object *out)
 {
@@ -84,14 +85,13 @@ static int on_str(struct reader *reader, const char *base, const char *text, uns
         return stop(reader,
                     zcxi_fail(reader->error, ZCX_ECORRUPT, 0,
                               "the msgpack str at byte %zu is not UTF-8", (size_t)(text - base)));
-    return made(reader, reader->builder->str(reader->context, text, length), out);
+    return made(reader, reader->builder->str(reader->context, length ? text : base, length), out);
 }
 
 static int on_bin(struct reader *reader, const char *base, const char *bytes, unsigned length,
                   struct object *out)
 {
-    (void)base;
-    return made(reader, reader->builder->bin(reader->context, bytes, length), out);
+    return made(reader, reader->builder->bin(reader->context, length ? bytes : base, length), out);
 }
 
 /* `length` counts the type's byte too. It is 0 when a length of 2^32 - 1 overflowed in msgpack-c.
@@ -99,10 +99,10 @@ static int on_bin(struct reader *reader, const char *base, const char *bytes, un
 static int on_ext(struct reader *reader, const char *base, const char *bytes, unsigned length,
                   struct object *out)
 {
-    size_t at = (size_t)(bytes - base) + 1;
     if (!length)
         return stop(reader, zcxi_fail(reader->error, ZCX_ECORRUPT, 0,
-                                      "the msgpack extension at byte %zu is cut off", at));
+                                      "a msgpack extension claims 4294967295 bytes"));
+    size_t at = (size_t)(bytes - base) + 1;
     if (*bytes != ZCX_EXT_ARRAY)
         return made(reader,
                     reader->builder->extension(reader->context, *bytes, bytes + 1, length - 1),

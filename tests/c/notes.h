@@ -68,12 +68,13 @@ static inline void *real(void *context, double value)
 
 static inline void *str(void *context, const char *text, uint64_t length)
 {
+    assert_non_null(text);
     return made(context, "'%.*s'", (int)(length > 40 ? 40 : length), text);
 }
 
 static inline void *bin(void *context, const void *data, uint64_t length)
 {
-    (void)data;
+    assert_non_null(data);
     return made(context, "bin%llu", (unsigned long long)length);
 }
 
