@@ -8,6 +8,13 @@ RELEASE := build/release
 # ThreadSanitizer of gcc 12 cannot place its shadow where the kernel randomises addresses widely.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
+# Configures and builds a preset; its output is shown when it fails.
+define compile
+	@echo "Building $(1) (log: build/$(1).log)"; mkdir -p build
+	@{ cmake --preset $(1) && cmake --build --preset $(1) -j$(JOBS); } >build/$(1).log 2>&1 || \
+	    { cat build/$(1).log; exit 1; }
+endef
+
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
@@ -34,8 +41,7 @@ packages:
 	@.ci/packages
 
 build: packages
-	@cmake --preset release
-	@cmake --build --preset release -j$(JOBS)
+	$(call compile,release)
 
 python: build
 	@.ci/python
@@ -48,13 +54,11 @@ check-c: build
 	ctest --preset release
 
 check-memory:
-	@cmake --preset asan >build/asan.log || { cat build/asan.log; exit 1; }
-	@cmake --build --preset asan -j$(JOBS)
+	$(call compile,asan)
 	ctest --preset asan
 
 check-threads:
-	@cmake --preset tsan >build/tsan.log || { cat build/tsan.log; exit 1; }
-	@cmake --build --preset tsan -j$(JOBS)
+	$(call compile,tsan)
 	$(FIXED_ADDRESSES) ctest --preset tsan
 
 check-python: python
