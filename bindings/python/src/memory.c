@@ -15,7 +15,7 @@ struct memory *memory_new(struct state *state, struct handle *handle, uint64_t s
     *memory = (struct memory){.references = 1, .size = size, .writable = true, .forks = fork_count};
     if (size <= SMALL) {
         memory->data = (char *)memory + head;
-        memset(memory->data, 0, SMALL);
+        memset(memory->data, 0, size); /* nothing of ours is to be published */
     } else {
         zcx_error error = ZCX_ERROR_INIT;
         zcx_status status;
@@ -47,33 +47,21 @@ void memory_drop(struct memory *memory)
     free(memory);
 }
 
-/* Holds what was published, for arrays that live on. */
-static zcx_view *hold_published(const struct memory *memory, const struct key *key,
-                                uint64_t transaction)
-{
-    zcx_view *view = NULL;
-    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
-    if (zcx_store_view(&view, memory->handle->store, key->data, key->length, NULL) == ZCX_OK &&
-        zcx_view_envelope(view, &envelope, NULL) == ZCX_OK && envelope.transaction == transaction)
-        return view;
-    zcx_view_release(view);
-    return NULL;
-}
-
 bool memory_publish(struct state *state, struct memory *memory, const struct key *key,
                     uint64_t length, const zcx_envelope *envelope, bool hold, uint64_t *transaction)
 {
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
     Py_BEGIN_ALLOW_THREADS
-    if (memory->loan)
-        status = zcx_loan_publish(memory->loan, key->data, key->length, length, envelope, transaction,
-                                  &error);
-    else
+    if (!memory->loan)
         status = zcx_store_put(memory->handle->store, key->data, key->length, memory->data, length,
                                envelope, transaction, &error);
-    if (status == ZCX_OK && memory->loan && hold)
-        memory->view = hold_published(memory, key, *transaction);
+    else if (hold)
+        status = zcx_loan_publish_view(&memory->view, memory->loan, key->data, key->length, length,
+                                       envelope, transaction, &error);
+    else
+        status = zcx_loan_publish(memory->loan, key->data, key->length, length, envelope,
+                                  transaction, &error);
     Py_END_ALLOW_THREADS
     if (status != ZCX_OK) return raise_error(state, &error);
     memory->loan = NULL;

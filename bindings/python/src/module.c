@@ -17,6 +17,18 @@ void object_free(void *self)
     Py_DECREF(type);
 }
 
+/* The state of the class that defines `type` or a base of it: only that one belongs to the module. */
+struct state *state_of(PyTypeObject *type)
+{
+    for (; type; type = PyType_GetSlot(type, Py_tp_base)) {
+        struct state *state = PyType_GetModuleState(type);
+        if (state) return state;
+        PyErr_Clear();
+    }
+    PyErr_SetString(PyExc_TypeError, "not a type of the module zcx");
+    return NULL;
+}
+
 PyObject *helper(struct state *state, const char *name)
 {
     if (!state->helpers) state->helpers = PyImport_ImportModule("zcx._helpers");
@@ -117,7 +129,9 @@ static int module_exec(PyObject *module)
               type_add(module, &state->lent, &lent_spec) &&
               type_add(module, &state->scan, &scan_spec) &&
               type_add(module, &state->batch, &batch_spec) &&
-              statuses_add(module) &&
+              type_add(module, &state->exchange, &exchange_spec) &&
+              type_add(module, &state->call, &call_spec) && statuses_add(module) &&
+              PyModule_AddFunctions(module, codec_functions) == 0 &&
               PyModule_AddStringConstant(module, "version", zcx_version()) == 0 && log_begin();
     return ok ? 0 : -1;
 }
@@ -134,7 +148,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->lent);
     Py_VISIT(state->scan);
     Py_VISIT(state->batch);
-    Py_VISIT(state->calculator);
+    Py_VISIT(state->exchange);
+    Py_VISIT(state->call);
     Py_VISIT(state->envelope);
     Py_VISIT(state->helpers);
     Py_VISIT(state->ndarray);
@@ -155,7 +170,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->lent);
     Py_CLEAR(state->scan);
     Py_CLEAR(state->batch);
-    Py_CLEAR(state->calculator);
+    Py_CLEAR(state->exchange);
+    Py_CLEAR(state->call);
     Py_CLEAR(state->envelope);
     Py_CLEAR(state->helpers);
     Py_CLEAR(state->ndarray);

@@ -30,7 +30,7 @@ struct known_dtype {
 
 struct state {
     PyObject *exceptions[STATUS_COUNT]; /* by status; [0] is Error itself */
-    PyTypeObject *store, *pin, *view, *loan, *lent, *scan, *batch, *calculator;
+    PyTypeObject *store, *pin, *view, *loan, *lent, *scan, *batch, *exchange, *call;
     PyObject *envelope; /* zcx.envelope.Envelope */
     PyObject *helpers;  /* zcx._helpers, imported at the first need */
     PyObject *ndarray, *generic, *lent_array; /* NULL until NumPy is in use */
@@ -95,7 +95,7 @@ struct handle *store_use(Store *self);
 typedef struct {
     PyObject_HEAD
     struct state *state;
-    struct handle *handle; /* NULL: a call's */
+    struct handle *handle; /* NULL: the core keeps the store for it */
     zcx_view *view;        /* NULL: a call's result that came directly */
     zcx_call *call;        /* the view is its result; NULL: the view is ours to release */
     const void *data;
@@ -121,36 +121,6 @@ struct options {
 bool envelope_fill(struct state *state, zcx_envelope *envelope, bool *named,
                    const struct options *options);
 PyObject *envelope_to(struct state *state, const zcx_envelope *envelope);
-
-/* ---- encode and decode (sink.c, encode.c, decode.c) -------------------------------------------------------------------------------- */
-
-/* Where an encoded payload goes: a store's key, a batch, or a leg of a calculator's call. */
-struct sink {
-    struct state *state;
-    struct handle *handle; /* kept by the caller; of a key and a batch */
-    zcx_batch *batch;
-    struct key key;
-    zcx_call *call;       /* then neither handle, batch nor key */
-    bool output;          /* the call's second leg */
-    zcx_loan *loan;       /* between begin and end, unless it is a call */
-    uint64_t transaction; /* out, of a key */
-};
-/* Lends `size` bytes to write to; then end, with how many they are and what, or abort. */
-void *sink_begin(struct sink *sink, uint64_t size);
-bool sink_end(struct sink *sink, uint64_t length, const zcx_envelope *envelope);
-void sink_abort(struct sink *sink);
-bool sink_put(struct sink *sink, const void *data, uint64_t length, const zcx_envelope *envelope);
-
-/* Puts any Python object (encode.c). */
-bool encode(struct sink *sink, PyObject *data, zcx_envelope *envelope, bool named);
-/* The object that a pin's payload is (decode.c). Raises CalculatorError for an error record. */
-PyObject *decode(struct state *state, PyObject *pin);
-/* The same, of a pin whose envelope is known. */
-PyObject *decode_as(struct state *state, PyObject *pin, const zcx_envelope *envelope);
-
-/* msgpack (pack.c, unpack.c). `buffer` NULL only counts; the length is exact. */
-bool pack(struct state *state, PyObject *data, void *buffer, uint64_t capacity, uint64_t *length);
-PyObject *unpack(struct state *state, PyObject *pin, const void *data, uint64_t length);
 
 /* ---- NumPy (array.c) --------------------------------------------------------------------------------- */
 
@@ -184,6 +154,40 @@ PyObject *shape_to(const uint64_t *shape, uint32_t ndim);
 void copy_unlocked(void *to, const void *from, size_t length);
 
 PyObject *helper(struct state *state, const char *name); /* a function of zcx._helpers, new ref */
+
+/* ---- encode and decode (sink.c, encode.c, decode.c) -------------------------------------------------------------------------------- */
+
+/* Where an encoded payload goes: a store's key, a batch, or a leg of a calculator's call. */
+struct sink {
+    struct state *state;
+    struct handle *handle; /* kept by the caller; of a key and a batch */
+    zcx_batch *batch;
+    struct key key;
+    zcx_call *call;       /* then neither handle, batch nor key */
+    bool output;          /* the call's second leg */
+    zcx_loan *loan;       /* between begin and end, unless it is a call */
+    uint64_t transaction; /* out, of a key */
+};
+/* Lends `size` bytes to write to; then end, with how many they are and what, or abort. */
+void *sink_begin(struct sink *sink, uint64_t size);
+bool sink_end(struct sink *sink, uint64_t length, const zcx_envelope *envelope);
+void sink_abort(struct sink *sink);
+bool sink_put(struct sink *sink, const void *data, uint64_t length, const zcx_envelope *envelope);
+
+/* Puts any Python object (encode.c). */
+bool encode(struct sink *sink, PyObject *data, zcx_envelope *envelope, bool named);
+/* The object that a pin's payload is (decode.c). Raises CalculatorError for an error record. */
+PyObject *decode(struct state *state, PyObject *pin);
+/* The same, of a pin whose envelope is known. */
+PyObject *decode_as(struct state *state, PyObject *pin, const zcx_envelope *envelope);
+
+/* msgpack (pack.c, unpack.c). `buffer` NULL only counts; the length is exact. */
+bool pack(struct state *state, PyObject *data, void *buffer, uint64_t capacity, uint64_t *length);
+/* Counts what would come back as an equal object of the same types; false, without an exception, when
+ * it would not. */
+bool pack_exactly(struct state *state, PyObject *data, uint64_t *length);
+/* `owner`'s buffer is `data`; typed arrays refer to it. */
+PyObject *unpack(struct state *state, PyObject *owner, const void *data, uint64_t length);
 
 /* ---- loan (loan.c, memory.c, lent.c) -------------------------------------------------------------------- */
 
@@ -237,6 +241,32 @@ extern PyType_Spec loan_spec, lent_spec, scan_spec, batch_spec;
 PyObject *loan_new(struct state *state, struct handle *handle, uint64_t size, int64_t timeout_ms);
 PyObject *scan_new(Store *store, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *batch_new(Store *store);
+struct state *state_of(PyTypeObject *type); /* of one of the module's types, or a subclass */
+
+/* ---- calculators (exchange.c, call.c, origin.c) ------------------------------------------------------------ */
+
+typedef struct {
+    PyObject_HEAD
+    struct state *state;
+    zcx_exchange *exchange;     /* the calculator's, if there is one */
+    zcx_calculator *calculator; /* of a plug-in; else NULL */
+} Exchange;
+
+typedef struct {
+    PyObject_HEAD
+    struct state *state;
+    Exchange *owner;
+    zcx_call *call; /* NULL: its result was taken */
+} Call;
+
+extern PyType_Spec exchange_spec, call_spec;
+
+/* The pin that an object was read from whole, or NULL without an exception; a new reference. */
+PyObject *origin(struct state *state, PyObject *data);
+/* A view of our own of what the pin holds; NULL when its key has another payload by now. */
+zcx_view *view_again(const Pin *pin);
+
+extern PyMethodDef codec_functions[]; /* of the module (codec.c) */
 
 /* Allocates an object of one of the module's types, zeroed past its head. */
 void *object_new(PyTypeObject *type);

@@ -8,6 +8,8 @@ struct walk {
     struct state *state;
     zcx_packer *packer;
     bool writing;
+    bool exact;   /* stop at what would come back as another type */
+    bool inexact; /* that happened */
     int depth;
     PyObject *path[ZCX_NESTING_MAX + 1]; /* keys and indices on the way to the item; owned */
 };
@@ -28,8 +30,10 @@ static PyObject *path_text(const struct walk *walk)
     return text;
 }
 
-static bool refuse(const struct walk *walk, PyObject *item, const char *why)
+static bool refuse(struct walk *walk, PyObject *item, const char *why)
 {
+    walk->inexact = walk->exact;
+    if (walk->inexact) return false;
     PyObject *exception = PyExc_TypeError;
     PyObject *where = path_text(walk);
     if (where && why) {
@@ -165,7 +169,8 @@ static bool pack_pair(struct walk *walk, PyObject *key, PyObject *value)
 {
     Py_INCREF(key);
     Py_INCREF(value);
-    bool ok = pack_item(walk, key);
+    if (walk->exact && PyTuple_Check(key)) walk->inexact = true;
+    bool ok = !walk->inexact && pack_item(walk, key);
     if (ok) {
         Py_INCREF(key);
         ok = pack_below(walk, key, value);
@@ -213,11 +218,22 @@ static bool pack_rare(struct walk *walk, PyObject *item)
     return refuse(walk, item, NULL);
 }
 
+static bool is_exact(struct walk *walk, PyObject *item)
+{
+    return PyUnicode_CheckExact(item) || PyLong_CheckExact(item) || PyFloat_CheckExact(item) ||
+           PyBytes_CheckExact(item) || PyDict_CheckExact(item) || PyList_CheckExact(item) ||
+           (is_array(walk->state, item) && (PyObject *)Py_TYPE(item) == walk->state->ndarray);
+}
+
 static bool pack_item(struct walk *walk, PyObject *item)
 {
     if (item == Py_None) return packed(zcx_pack_nil(walk->packer));
     if (item == Py_True || item == Py_False)
         return packed(zcx_pack_bool(walk->packer, item == Py_True));
+    if (walk->exact && !is_exact(walk, item)) {
+        walk->inexact = true;
+        return false;
+    }
     if (PyUnicode_CheckExact(item)) return pack_text(walk, item);
     if (PyLong_CheckExact(item)) return pack_long(walk, item);
     if (PyFloat_CheckExact(item))
@@ -232,29 +248,40 @@ static bool pack_item(struct walk *walk, PyObject *item)
     return pack_rare(walk, item);
 }
 
-bool pack(struct state *state, PyObject *data, void *buffer, uint64_t capacity, uint64_t *length)
+static bool pack_all(struct walk *walk, PyObject *data, void *buffer, uint64_t capacity,
+                     uint64_t *length)
 {
     zcx_error error = ZCX_ERROR_INIT;
-    struct walk *walk = PyMem_Malloc(sizeof *walk); /* too much for a thread's stack */
-    if (!walk) return PyErr_NoMemory();
-    *walk = (struct walk){.state = state, .writing = buffer != NULL};
-    uint64_t counted = 0;
-    bool ok = false;
-    if (zcx_packer_open(&walk->packer, buffer, capacity, &error) != ZCX_OK) {
-        raise_error(state, &error);
-        goto done;
-    }
-    ok = pack_item(walk, data);
+    if (zcx_packer_open(&walk->packer, buffer, capacity, &error) != ZCX_OK)
+        return raise_error(walk->state, &error);
+    bool ok = pack_item(walk, data);
     bool raised = PyErr_Occurred() != NULL;
-    zcx_status status = zcx_packer_close(walk->packer, &counted, raised ? NULL : &error);
-    if (!raised && status != ZCX_OK) raise_error(state, &error);
-    ok = ok && !raised && status == ZCX_OK;
-    if (ok && buffer && counted != capacity) {
-        raise_status(state, ZCX_EINVAL, "the data changed while it was stored");
-        ok = false;
-    }
-    if (ok) *length = counted;
-done:
+    zcx_status status = zcx_packer_close(walk->packer, length, &error);
+    if (raised || walk->inexact) return false;
+    if (status != ZCX_OK) return raise_error(walk->state, &error);
+    return ok;
+}
+
+bool pack(struct state *state, PyObject *data, void *buffer, uint64_t capacity, uint64_t *length)
+{
+    struct walk *walk = PyMem_Calloc(1, sizeof *walk); /* too much for a thread's stack */
+    if (!walk) return PyErr_NoMemory();
+    walk->state = state;
+    walk->writing = buffer != NULL;
+    bool ok = pack_all(walk, data, buffer, capacity, length);
     PyMem_Free(walk);
+    if (!ok || !buffer || *length == capacity) return ok;
+    return raise_status(state, ZCX_EINVAL, "the data changed while it was stored");
+}
+
+bool pack_exactly(struct state *state, PyObject *data, uint64_t *length)
+{
+    struct walk *walk = PyMem_Calloc(1, sizeof *walk);
+    if (!walk) return false;
+    walk->state = state;
+    walk->exact = true;
+    bool ok = pack_all(walk, data, NULL, 0, length);
+    PyMem_Free(walk);
+    if (!ok) PyErr_Clear();
     return ok;
 }

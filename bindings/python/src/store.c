@@ -26,18 +26,6 @@ struct handle *store_use(Store *self)
 
 /* ---- opening and closing ----------------------------------------------------------------------- */
 
-/* The state of the class that defines `type` or a base of it: only that one belongs to the module. */
-static struct state *state_of(PyTypeObject *type)
-{
-    for (; type; type = PyType_GetSlot(type, Py_tp_base)) {
-        struct state *state = PyType_GetModuleState(type);
-        if (state) return state;
-        PyErr_Clear();
-    }
-    PyErr_SetString(PyExc_TypeError, "not a type of the module zcx");
-    return NULL;
-}
-
 static bool durability_from(zcx_durability *out, PyObject *object)
 {
     static const char *const names[] = {NULL, "none", "commit"};

@@ -3,8 +3,8 @@
 
 struct reading {
     struct state *state;
-    PyObject *pin;
-    const char *start;
+    PyObject *owner;   /* a buffer, which arrays refer to */
+    const char *start; /* its bytes */
 };
 
 static void *make_nil(void *context)
@@ -91,7 +91,7 @@ static void *make_array(void *context, const zcx_array *array)
     struct reading *reading = context;
     uint64_t offset = (uint64_t)((const char *)array->data - reading->start);
     if (array->nbytes == 0) offset = 0;
-    return array_over(reading->state, reading->pin, offset, array->dtype, array->shape, array->ndim,
+    return array_over(reading->state, reading->owner, offset, array->dtype, array->shape, array->ndim,
                       array->order);
 }
 
@@ -129,9 +129,9 @@ static const zcx_builder builder = {
     .drop = drop,
 };
 
-PyObject *unpack(struct state *state, PyObject *pin, const void *data, uint64_t length)
+PyObject *unpack(struct state *state, PyObject *owner, const void *data, uint64_t length)
 {
-    struct reading reading = {state, pin, ((Pin *)pin)->data};
+    struct reading reading = {state, owner, data};
     zcx_error error = ZCX_ERROR_INIT;
     void *object = NULL;
     zcx_status status = zcx_unpack(&object, data, length, &builder, &reading, &error);

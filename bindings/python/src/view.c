@@ -11,7 +11,7 @@ PyObject *pin_new(struct state *state, struct handle *handle, zcx_view *view)
         return NULL;
     }
     self->state = state;
-    self->handle = handle_keep(handle);
+    self->handle = handle ? handle_keep(handle) : NULL;
     self->view = view;
     self->data = zcx_view_data(view);
     self->length = zcx_view_length(view);
@@ -54,7 +54,17 @@ static PyObject *pin_repr(Pin *self)
     return PyUnicode_FromFormat("<zcx payload of %zd bytes>", (Py_ssize_t)self->length);
 }
 
+static PyObject *pin_nbytes(Pin *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(self->length);
+}
+
+static PyGetSetDef pin_properties[] = {{"nbytes", (getter)pin_nbytes, NULL, NULL, NULL},
+                                       {NULL, NULL, NULL, NULL, NULL}};
+
 static PyType_Slot pin_slots[] = {
+    {Py_tp_getset, pin_properties},
     {Py_tp_dealloc, pin_dealloc},
     {Py_bf_getbuffer, pin_buffer},
     {Py_tp_repr, pin_repr},

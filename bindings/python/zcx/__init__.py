@@ -12,6 +12,7 @@ import atexit
 from . import _zcx
 from ._helpers import Extension
 from ._zcx import Batch, Loan, Scan, View
+from .calculator import Calculator, Reference
 from .envelope import Envelope
 from .errors import (
     AccessRefused, Busy, CalculatorError, Closed, Corrupt, Error, Expired, Forked, Full,
@@ -22,9 +23,10 @@ from .store import Store
 
 __version__ = _zcx.version
 __all__ = [
-    "AccessRefused", "Batch", "Busy", "CalculatorError", "Closed", "Corrupt", "Envelope", "Error",
+    "AccessRefused", "Batch", "Busy", "Calculator", "CalculatorError", "Closed", "Corrupt", "Envelope", "Error",
     "Expired", "Extension", "Forked", "Full", "InvalidArgument", "LimitExceeded", "Loan",
-    "LoanLost", "NotFound", "OutOfMemory", "Scan", "Stale", "Store", "SystemFailure", "Timeout",
+    "LoanLost", "NotFound", "OutOfMemory",
+    "Reference", "Scan", "Stale", "Store", "SystemFailure", "Timeout",
     "Unsupported", "UnsupportedVersion", "View",
 ]
 

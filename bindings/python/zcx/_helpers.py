@@ -5,6 +5,7 @@ import sys
 import weakref
 from typing import NamedTuple
 
+from . import _zcx
 from .errors import CalculatorError
 
 
@@ -165,6 +166,56 @@ def arrow_origin(table):
     """The payload that a whole table was read from, or None."""
     known = _tables.get(id(table))
     return known[1] if known and known[0]() is table else None
+
+
+def exact_json_size(data) -> int | None:
+    """The bytes that it takes as JSON; None when it would be read back as something else."""
+    try:
+        return len(json_to_bytes(data)) if _is_json(data) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_json(data) -> bool:
+    if type(data) is dict:
+        return all(type(key) is str and _is_json(value) for key, value in data.items())
+    if type(data) is list:
+        return all(map(_is_json, data))
+    return data is None or type(data) in (bool, int, float, str)
+
+
+def exact_arrow_size(data) -> int | None:
+    pyarrow = sys.modules.get("pyarrow")
+    if not pyarrow or type(data) is not pyarrow.Table:
+        return None
+    try:
+        return arrow_size(data)
+    except pyarrow.ArrowException:
+        return None
+
+
+# ---- references and origins -----------------------------------------------------------------------
+
+
+def is_reference(data) -> bool:
+    return isinstance(data, dict) and ("_lmdb_ref" in data or "_lmdb_output_written" in data)
+
+
+def encode_reference(reference) -> bytes:
+    return _zcx.pack(dict(reference))
+
+
+def decode_reference(encoded: bytes) -> dict:
+    return _zcx.unpack(encoded)
+
+
+def origin(data):
+    """The payload that a memoryview or an Arrow table is the whole of, or None."""
+    if isinstance(data, memoryview):
+        owner = data.obj
+        whole = data.contiguous and data.format == "B"
+        return owner if whole and type(owner) is _zcx.Pin and data.nbytes == owner.nbytes else None
+    return arrow_origin(data)
 
 
 # ---- errors -----------------------------------------------------------------------------------------

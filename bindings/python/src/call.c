@@ -1,0 +1,267 @@
+/* Call: one call of a calculator. zcx/calculator.py and zcx/lmdb.py decide what to do with it; the
+ * core decides which way each leg goes. */
+#include "module.h"
+
+/* ---- giving a call its legs ------------------------------------------------------------------------------- */
+
+static zcx_call *call_use(Call *self)
+{
+    if (self->call) return self->call;
+    return raise_status(self->state, ZCX_ECLOSED, "the call's result was taken already");
+}
+
+static PyObject *call_put(Call *self, PyObject *data, bool output)
+{
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    struct sink sink = {.state = self->state, .call = call_use(self), .output = output};
+    if (!sink.call) return NULL;
+    envelope.format = zcx_exchange_format(self->owner->exchange);
+    self->call = NULL;
+    bool ok = encode(&sink, data, &envelope, true);
+    self->call = sink.call;
+    if (!ok) return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *call_put_input(Call *self, PyObject *data) { return call_put(self, data, false); }
+static PyObject *call_put_output(Call *self, PyObject *data) { return call_put(self, data, true); }
+
+/* An input that the callee has already: the core wants one before it takes an output. */
+static PyObject *call_skip_input(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    void *to = NULL;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    if (zcx_call_input(&to, call, 0, &error) != ZCX_OK ||
+        zcx_call_submit(call, 0, &envelope, &error) != ZCX_OK)
+        return raise_error(self->state, &error);
+    Py_RETURN_NONE;
+}
+
+static PyObject *call_chain(Call *self, PyObject *data)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    if (!call_use(self)) return NULL;
+    PyObject *pin = origin(self->state, data);
+    zcx_view *view = pin ? view_again((Pin *)pin) : NULL;
+    Py_XDECREF(pin);
+    if (!view) Py_RETURN_FALSE;
+    if (zcx_call_input_view(self->call, view, &error) == ZCX_OK) Py_RETURN_TRUE;
+    zcx_view_release(view);
+    return raise_error(self->state, &error);
+}
+
+/* ---- references, as msgpack bytes ------------------------------------------------------------------------------ */
+
+static zcx_reference *reference_from(struct state *state, PyObject *bytes)
+{
+    char *data = NULL;
+    Py_ssize_t length = 0;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_reference *reference = NULL;
+    if (PyBytes_AsStringAndSize(bytes, &data, &length) < 0) return NULL;
+    if (zcx_reference_parse(&reference, ZCX_ENCODING_MSGPACK, data, (uint64_t)length, &error) !=
+        ZCX_OK)
+        return raise_error(state, &error);
+    return reference;
+}
+
+static PyObject *reference_to(struct state *state, zcx_reference *reference)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    uint64_t length = 0;
+    PyObject *bytes = NULL;
+    if (zcx_reference_write(&length, reference, ZCX_ENCODING_MSGPACK, NULL, 0, &error) == ZCX_OK)
+        bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    if (bytes && zcx_reference_write(&length, reference, ZCX_ENCODING_MSGPACK,
+                                     PyBytes_AsString(bytes), length, &error) != ZCX_OK)
+        Py_CLEAR(bytes);
+    zcx_reference_free(reference);
+    if (!bytes && !PyErr_Occurred()) raise_error(state, &error);
+    return bytes;
+}
+
+static PyObject *call_input_reference(Call *self, PyObject *bytes)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_reference *reference = call_use(self) ? reference_from(self->state, bytes) : NULL;
+    if (!reference) return NULL;
+    zcx_status status = zcx_call_input_reference(self->call, reference, &error);
+    zcx_reference_free(reference);
+    if (status != ZCX_OK) return raise_error(self->state, &error);
+    Py_RETURN_NONE;
+}
+
+static PyObject *call_request(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_reference *reference = NULL;
+    zcx_status status;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = zcx_call_request(&reference, call, &error);
+    Py_END_ALLOW_THREADS
+    if (status != ZCX_OK) return raise_error(self->state, &error);
+    if (reference) return reference_to(self->state, reference);
+    Py_RETURN_NONE;
+}
+
+static PyObject *call_accept(Call *self, PyObject *bytes)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_reference *reference = NULL;
+    zcx_status status;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    if (bytes != Py_None) {
+        reference = reference_from(self->state, bytes);
+        if (!reference) PyErr_Clear(); /* which is no answer: the core says so */
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = zcx_call_accept(call, reference, &error);
+    Py_END_ALLOW_THREADS
+    zcx_reference_free(reference);
+    if (status != ZCX_OK) return raise_error(self->state, &error);
+    Py_RETURN_NONE;
+}
+
+/* ---- running, and the result ---------------------------------------------------------------------------------- */
+
+static PyObject *call_by_reference(Call *self, PyObject *args)
+{
+    unsigned long long size;
+    int output;
+    if (!PyArg_ParseTuple(args, "Kp:by_reference", &size, &output)) return NULL;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    return PyBool_FromLong(output ? zcx_call_output_by_reference(call, size)
+                                  : zcx_call_input_by_reference(call, size));
+}
+
+/* The input as it lies in the store, in a tuple; None when it went directly after all. */
+static PyObject *call_read_input(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    const void *data;
+    uint64_t length;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    if (zcx_call_read(&data, &length, &envelope, call, &error) != ZCX_OK)
+        return raise_error(self->state, &error);
+    zcx_view *view = zcx_call_take_input(call);
+    if (!view) Py_RETURN_NONE;
+    PyObject *pin = pin_new(self->state, NULL, view);
+    PyObject *object = pin ? decode_as(self->state, pin, &envelope) : NULL;
+    PyObject *tuple = object ? PyTuple_Pack(1, object) : NULL;
+    Py_XDECREF(object);
+    Py_XDECREF(pin);
+    return tuple;
+}
+
+static void *raise_failed(Call *self, const zcx_error *error)
+{
+    const char *trace = zcx_call_trace(self->call);
+    PyObject *type = self->state->exceptions[ZCX_EFAILED];
+    if (error->status != ZCX_EFAILED) return raise_error(self->state, error);
+    PyObject *exception = PyObject_CallFunction(type, "siz", error->message, 0, trace);
+    if (exception) PyErr_SetObject(type, exception);
+    Py_XDECREF(exception);
+    return NULL;
+}
+
+static PyObject *call_run(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    status = zcx_calculator_call(self->owner->calculator, call, &error);
+    Py_END_ALLOW_THREADS
+    if (status != ZCX_OK) return raise_failed(self, &error);
+    Py_RETURN_NONE;
+}
+
+/* The result's pin, which takes the call over: it ends with the last object made of it. */
+static PyObject *take_result(Call *self, zcx_envelope *envelope)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    const void *data;
+    uint64_t length;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    if (zcx_call_result(&data, &length, envelope, call, &error) != ZCX_OK)
+        return raise_failed(self, &error);
+    self->call = NULL;
+    return pin_new_result(self->state, call, data, length);
+}
+
+static PyObject *call_result(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    PyObject *pin = take_result(self, &envelope);
+    PyObject *object = pin ? decode_as(self->state, pin, &envelope) : NULL;
+    Py_XDECREF(pin);
+    return object;
+}
+
+/* The result as a reference and what holds its record, or None when it came directly. */
+static PyObject *call_reference(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    zcx_reference *reference = NULL;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    if (zcx_call_result_reference(&reference, call, &error) != ZCX_OK)
+        return raise_failed(self, &error);
+    if (!reference) Py_RETURN_NONE;
+    PyObject *bytes = reference_to(self->state, reference);
+    PyObject *pin = bytes ? take_result(self, &envelope) : NULL;
+    PyObject *pair = pin ? PyTuple_Pack(2, bytes, pin) : NULL;
+    Py_XDECREF(bytes);
+    Py_XDECREF(pin);
+    return pair;
+}
+
+/* ---- the type ----------------------------------------------------------------------------------------------------- */
+
+static void call_dealloc(Call *self)
+{
+    zcx_call_close(self->call);
+    Py_XDECREF((PyObject *)self->owner);
+    object_free(self);
+}
+
+static PyMethodDef call_methods[] = {
+    {"by_reference", (PyCFunction)call_by_reference, METH_VARARGS, NULL},
+    {"put_input", (PyCFunction)call_put_input, METH_O, NULL},
+    {"skip_input", (PyCFunction)call_skip_input, METH_NOARGS, NULL},
+    {"chain", (PyCFunction)call_chain, METH_O, NULL},
+    {"input_reference", (PyCFunction)call_input_reference, METH_O, NULL},
+    {"read_input", (PyCFunction)call_read_input, METH_NOARGS, NULL},
+    {"request", (PyCFunction)call_request, METH_NOARGS, NULL},
+    {"accept", (PyCFunction)call_accept, METH_O, NULL},
+    {"run", (PyCFunction)call_run, METH_NOARGS, NULL},
+    {"put_output", (PyCFunction)call_put_output, METH_O, NULL},
+    {"result", (PyCFunction)call_result, METH_NOARGS, NULL},
+    {"reference", (PyCFunction)call_reference, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot call_slots[] = {
+    {Py_tp_dealloc, call_dealloc}, {Py_tp_methods, call_methods}, {0, NULL}};
+
+PyType_Spec call_spec = {"zcx._zcx.Call", sizeof(Call), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
+                             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                         call_slots};
