@@ -1,6 +1,7 @@
 #include "board.h"
 
 #include "lock.h"
+#include "path.h"
 
 #include <errno.h>
 #include <string.h>
@@ -137,6 +138,8 @@ zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory,
     zcx_status status = ZCX_OK;
     *fresh = false;
     size_up(board, manifest->budget);
+    status = zcxi_path_file_limit(board->size, path, error);
+    if (status) return status;
     board->file = openat(directory, "board", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (board->file < 0) return zcxi_fail_errno(error, errno, "cannot open the board of", path);
     if (fstat(board->file, &info)) {

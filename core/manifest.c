@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,18 +60,6 @@ static bool make_uuid(char out[37])
     return true;
 }
 
-static zcx_status check_file_limit(uint64_t map_size, const char *path, zcx_error *error)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-        limit.rlim_cur < map_size)
-        return zcxi_fail(error, ZCX_ELIMIT, 0,
-                         "RLIMIT_FSIZE (ulimit -f) lets this process write files of %" PRIu64
-                         " bytes, less than the %" PRIu64 " bytes of the store's map at %s",
-                         (uint64_t)limit.rlim_cur, map_size, path);
-    return ZCX_OK;
-}
-
 /* ---- A new one ------------------------------------------------------------------------------- */
 
 static uint64_t round_up(uint64_t size, uint64_t page)
@@ -104,7 +91,7 @@ static zcx_status choose_sizes(struct zcxi_manifest *m, int directory, const cha
                          " (64 MiB over the budget) to %" PRIu64,
                          m->map_size, least, MAP_MOST);
     m->map_size = round_up(m->map_size, sysconf(_SC_PAGESIZE));
-    return check_file_limit(m->map_size, path, error);
+    return zcxi_path_file_limit(m->map_size, path, error);
 }
 
 zcx_status zcxi_manifest_make(struct zcxi_manifest *out, int directory, const char *path,
@@ -336,7 +323,7 @@ zcx_status zcxi_manifest_accept(const struct zcxi_manifest *manifest, const char
                              ? durabilities[options->durability]
                              : "an unknown one",
                          path, durabilities[m->durability]);
-    return check_file_limit(m->map_size, path, error);
+    return zcxi_path_file_limit(m->map_size, path, error);
 }
 
 bool zcxi_manifest_stale(const struct zcxi_manifest *manifest)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -244,5 +245,17 @@ zcx_status zcxi_path_budget(uint64_t *out, int directory, const char *path, zcx_
                          "%" PRIu64,
                          path, least, what, 2 * ZCXI_BUDGET_LEAST);
     *out = budget / 4096 * 4096;
+    return ZCX_OK;
+}
+
+zcx_status zcxi_path_file_limit(uint64_t size, const char *path, zcx_error *error)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < size)
+        return zcxi_fail(error, ZCX_ELIMIT, 0,
+                         "RLIMIT_FSIZE (ulimit -f) lets this process write files of %" PRIu64
+                         " bytes; the store at %s has one of %" PRIu64,
+                         (uint64_t)limit.rlim_cur, path, size);
     return ZCX_OK;
 }

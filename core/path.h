@@ -23,4 +23,7 @@ zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, bool
  * not even the least that a store needs is free. */
 zcx_status zcxi_path_budget(uint64_t *out, int directory, const char *path, zcx_error *error);
 
+/* ELIMIT when RLIMIT_FSIZE is below `size`: making or writing the file would be a SIGXFSZ. */
+zcx_status zcxi_path_file_limit(uint64_t size, const char *path, zcx_error *error);
+
 #endif

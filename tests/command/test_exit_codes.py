@@ -198,13 +198,13 @@ def test_no_directory_and_odd_file_systems(zcx, tmp_path):
         assert result.returncode == 8 and "fallocate" in result.stderr
 
 
-def test_file_size_limit_is_7(zcx):
-    command = f"ulimit -f 1000; exec '{COMMAND}' put -p '{zcx.path}' a /dev/null"
-    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert result.returncode == 7 and "RLIMIT_FSIZE" in result.stderr
-    zcx.run("put", "a", stdin=b"x")
-    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert result.returncode == 7
+@pytest.mark.parametrize("limit", [1000, 70_000, 200_000])  # KiB; a store's largest file is its board
+def test_file_size_limit_is_7(zcx, limit):
+    command = f"ulimit -f {limit}; exec '{COMMAND}' put -p '{zcx.path}' -B 16m a /dev/null"
+    for _ in range(2):
+        result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert result.returncode == 7 and "RLIMIT_FSIZE" in result.stderr
+        zcx.run("put", "a", "-B", "16m", stdin=b"x")
 
 
 def test_input_and_output_failures_are_11(zcx, tmp_path):
