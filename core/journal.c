@@ -52,7 +52,6 @@ zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_e
 
     int result = mdb_txn_commit(transaction);
     if (!result) turn_words(env, id);
-    journal->changes = 0;
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
     return result ? zcxi_fail_lmdb(error, result, "cannot commit") : ZCX_OK;
 }
@@ -62,7 +61,6 @@ void zcxi_journal_settle(struct zcxi_env *env)
     struct zcxi_journal *journal = &env->board.header->journal;
     uint64_t id = atomic_load(&journal->transaction);
     if (id && zcxi_env_last_transaction(env, NULL) >= id) turn_words(env, id);
-    journal->changes = 0;
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
 }
 
