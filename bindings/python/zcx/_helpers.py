@@ -6,7 +6,7 @@ import weakref
 from typing import NamedTuple
 
 from . import _zcx
-from .errors import CalculatorError
+from .errors import CalculatorError, Corrupt
 
 
 class Extension(NamedTuple):
@@ -111,7 +111,10 @@ def _refuse_constant(name):
 
 
 def json_from_buffer(buffer):
-    return json.loads(str(buffer, "utf-8"), parse_constant=_refuse_constant)
+    try:
+        return json.loads(str(buffer, "utf-8"), parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise Corrupt(f"the payload is not JSON: {error}") from None
 
 
 # ---- Arrow ----------------------------------------------------------------------------------------
@@ -146,8 +149,14 @@ def arrow_size(data) -> int:
 
 def arrow_write(data, memory: memoryview) -> int:
     """Writes the stream into memory, whose owner takes it back afterwards."""
+    with memory:
+        return _write_fixed(data, memory)
+
+
+def _write_fixed(data, memory) -> int:
+    """A call of its own: pyarrow lets go of the memory when its objects end, not when closed."""
     pyarrow = _pyarrow()
-    with memory, pyarrow.FixedSizeBufferWriter(pyarrow.py_buffer(memory)) as out:
+    with pyarrow.FixedSizeBufferWriter(pyarrow.py_buffer(memory)) as out:
         return _write_stream(data, out)
 
 
@@ -156,7 +165,10 @@ _tables: dict[int, tuple] = {}  # which tables were read in place, and from what
 
 def arrow_from_buffer(buffer):
     pyarrow = _pyarrow()
-    table = pyarrow.ipc.open_stream(pyarrow.py_buffer(buffer)).read_all()
+    try:
+        table = pyarrow.ipc.open_stream(pyarrow.py_buffer(buffer)).read_all()
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise Corrupt(f"the payload is not a whole Arrow stream: {error}") from None
     number = id(table)
     _tables[number] = weakref.ref(table, lambda _: _tables.pop(number, None)), buffer
     return table
