@@ -42,6 +42,7 @@ zcx_status zcxi_env_lock(struct zcxi_env *env, zcx_error *error)
     atomic_store_explicit(&header->holder, env->pid, memory_order_relaxed);
     if (result == EOWNERDEAD || atomic_load(&header->journal.transaction)) {
         zcx_status status = zcxi_meta_guard(env, error); /* an opener does the rest */
+        atomic_fetch_add(&header->counters.recovered, 1);
         if (!status && env->lmdb) status = zcxi_recover_commit(env, error);
         if (!status && env->lmdb) status = zcxi_recover_slots(env, false, error);
         /* Consistent in any case: the journal stays set, so that the next one tries again. */

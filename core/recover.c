@@ -128,6 +128,5 @@ zcx_status zcxi_recover_slots(struct zcxi_env *env, bool fresh, zcx_error *error
     mdb_txn_abort(transaction);
     zcxi_room_recount(env);
     if (!status && fresh) env->board.header->magic = ZCXI_BOARD_MAGIC;
-    if (!status) atomic_fetch_add(&env->board.header->counters.recovered, !fresh);
     return status;
 }
