@@ -9,12 +9,14 @@ static bool numpy_keep(struct state *state, PyObject *numpy)
     PyObject *size = NULL;
     state->ndarray = PyObject_GetAttrString(numpy, "ndarray");
     state->generic = state->ndarray ? PyObject_GetAttrString(numpy, "generic") : NULL;
-    if (state->generic) size = PyObject_GetAttrString(state->ndarray, "__basicsize__");
+    state->dtype = state->generic ? PyObject_GetAttrString(numpy, "dtype") : NULL;
+    if (state->dtype) size = PyObject_GetAttrString(state->ndarray, "__basicsize__");
     if (size) state->ndarray_size = PyLong_AsSsize_t(size);
     Py_XDECREF(size);
     if (size && state->ndarray_size > 0 && lent_array_make(state)) return true;
     Py_CLEAR(state->ndarray);
     Py_CLEAR(state->generic);
+    Py_CLEAR(state->dtype);
     return false;
 }
 
@@ -71,11 +73,11 @@ static const struct known_dtype *dtype_remember(struct state *state, PyObject *d
 }
 
 /* A new reference. A structured dtype is copied: its fields can be renamed by whoever has it. */
-static PyObject *dtype_hand_out(const struct known_dtype *known)
+static PyObject *dtype_hand_out(const struct state *state, const struct known_dtype *known)
 {
     PyObject *dtype = known->dtype;
     if (known->structured)
-        return PyObject_CallFunction((PyObject *)Py_TYPE(dtype), "OOO", dtype, Py_False, Py_True);
+        return PyObject_CallFunction(state->dtype, "OOO", dtype, Py_False, Py_True);
     Py_INCREF(dtype);
     return dtype;
 }
@@ -84,7 +86,7 @@ static PyObject *dtype_from_text(struct state *state, const char *utf8)
 {
     for (int i = 0; i < DTYPES_CACHED; i++)
         if (state->dtypes[i].utf8 && strcmp(state->dtypes[i].utf8, utf8) == 0)
-            return dtype_hand_out(&state->dtypes[i]);
+            return dtype_hand_out(state, &state->dtypes[i]);
     PyObject *read = helper(state, "dtype_from_text");
     PyObject *text = read ? PyUnicode_FromString(utf8) : NULL;
     PyObject *dtype = text ? PyObject_CallFunctionObjArgs(read, text, NULL) : NULL;
@@ -92,7 +94,7 @@ static PyObject *dtype_from_text(struct state *state, const char *utf8)
     Py_XDECREF(dtype);
     Py_XDECREF(text);
     Py_XDECREF(read);
-    return known ? dtype_hand_out(known) : NULL;
+    return known ? dtype_hand_out(state, known) : NULL;
 }
 
 static PyObject *dtype_to_text(struct state *state, PyObject *dtype)

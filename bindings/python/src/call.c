@@ -41,17 +41,19 @@ static PyObject *call_skip_input(Call *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* The payload that `data` stands on becomes the input, as it is; its pin is held as long as the call. */
 static PyObject *call_chain(Call *self, PyObject *data)
 {
     zcx_error error = ZCX_ERROR_INIT;
     if (!call_use(self)) return NULL;
     PyObject *pin = origin(self->state, data);
-    zcx_view *view = pin ? view_again((Pin *)pin) : NULL;
-    Py_XDECREF(pin);
-    if (!view) Py_RETURN_FALSE;
-    if (zcx_call_input_view(self->call, view, &error) == ZCX_OK) Py_RETURN_TRUE;
-    zcx_view_release(view);
-    return raise_error(self->state, &error);
+    if (!pin) Py_RETURN_FALSE;
+    if (zcx_call_input_view(self->call, ((Pin *)pin)->view, &error) != ZCX_OK) {
+        Py_DECREF(pin);
+        return raise_error(self->state, &error);
+    }
+    self->chained = pin;
+    Py_RETURN_TRUE;
 }
 
 /* ---- references, as msgpack bytes ------------------------------------------------------------------------------ */
@@ -239,6 +241,7 @@ static PyObject *call_reference(Call *self, PyObject *unused)
 static void call_dealloc(Call *self)
 {
     zcx_call_close(self->call);
+    Py_XDECREF(self->chained);
     Py_XDECREF((PyObject *)self->owner);
     object_free(self);
 }

@@ -154,6 +154,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->helpers);
     Py_VISIT(state->ndarray);
     Py_VISIT(state->generic);
+    Py_VISIT(state->dtype);
     Py_VISIT(state->lent_array);
     return 0;
 }
@@ -176,6 +177,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->helpers);
     Py_CLEAR(state->ndarray);
     Py_CLEAR(state->generic);
+    Py_CLEAR(state->dtype);
     Py_CLEAR(state->lent_array);
     return 0;
 }

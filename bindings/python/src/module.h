@@ -33,7 +33,7 @@ struct state {
     PyTypeObject *store, *pin, *view, *loan, *lent, *scan, *batch, *exchange, *call;
     PyObject *envelope; /* zcx.envelope.Envelope */
     PyObject *helpers;  /* zcx._helpers, imported at the first need */
-    PyObject *ndarray, *generic, *lent_array; /* NULL until NumPy is in use */
+    PyObject *ndarray, *generic, *dtype, *lent_array; /* NULL until NumPy is in use */
     Py_ssize_t ndarray_size;
     struct known_dtype dtypes[DTYPES_CACHED];
     unsigned dtypes_next;
@@ -256,15 +256,14 @@ typedef struct {
     PyObject_HEAD
     struct state *state;
     Exchange *owner;
-    zcx_call *call; /* NULL: its result was taken */
+    zcx_call *call;    /* NULL: its result was taken */
+    PyObject *chained; /* the pin whose view is the call's input */
 } Call;
 
 extern PyType_Spec exchange_spec, call_spec;
 
 /* The pin that an object was read from whole, or NULL without an exception; a new reference. */
 PyObject *origin(struct state *state, PyObject *data);
-/* A view of our own of what the pin holds; NULL when its key has another payload by now. */
-zcx_view *view_again(const Pin *pin);
 
 extern PyMethodDef codec_functions[]; /* of the module (codec.c) */
 

@@ -117,19 +117,3 @@ PyObject *origin(struct state *state, PyObject *data)
     PyErr_Clear();
     return NULL;
 }
-
-/* A view of our own of the payload that the pin holds; NULL when its key has another one by now. */
-zcx_view *view_again(const Pin *pin)
-{
-    size_t length;
-    const void *key = zcx_view_key(pin->view, &length);
-    zcx_envelope old = ZCX_ENVELOPE_INIT, now = ZCX_ENVELOPE_INIT;
-    zcx_view *view = NULL;
-    if (zcx_store_view(&view, zcx_view_store(pin->view), key, length, NULL) == ZCX_OK &&
-        zcx_view_envelope(view, &now, NULL) == ZCX_OK &&
-        zcx_view_envelope(pin->view, &old, NULL) == ZCX_OK &&
-        now.transaction == old.transaction && now.slot == old.slot)
-        return view;
-    zcx_view_release(view);
-    return NULL;
-}
