@@ -3,6 +3,7 @@
 #ifndef ZCXI_RECORD_H
 #define ZCXI_RECORD_H
 
+#include "clock.h"
 #include "store.h"
 
 #define ZCXI_RECORD_SMALL 2048
@@ -60,6 +61,14 @@ void zcxi_loan_end(zcx_loan *loan);
 static inline bool zcxi_expired(const struct zcxi_header *header, uint64_t now)
 {
     return header->expires && header->expires <= now;
+}
+
+/* The coarse clock is a tick late, up to 10 ms: it decides all but the end of a record's life. */
+static inline bool zcxi_expired_by_now(const struct zcxi_header *header)
+{
+    uint64_t now = zcxi_now_coarse();
+    return zcxi_expired(header, now) ||
+           (zcxi_expired(header, now + 20 * ZCXI_MS) && zcxi_expired(header, zcxi_now()));
 }
 
 #endif

@@ -1,4 +1,3 @@
-#include "clock.h"
 #include "readers.h"
 #include "record.h"
 
@@ -128,33 +127,50 @@ static zcx_status keep(zcx_scan *scan, const MDB_val *key, const MDB_val *value,
     return ZCX_OK;
 }
 
+static bool shown(const zcx_scan *scan, const struct zcxi_header *header)
+{
+    return scan->flags & ZCX_SCAN_EXPIRED || !zcxi_expired_by_now(header);
+}
+
+/* One record: kept if it is to be shown, and the next step resumes after it. */
+static zcx_status look_at(zcx_scan *scan, const MDB_val *key, const MDB_val *value,
+                          zcx_error *error)
+{
+    struct zcxi_header header;
+    struct bound *resume = scan->flags & ZCX_SCAN_REVERSE ? &scan->high : &scan->low;
+    zcx_status status = zcxi_header_read(&header, value->mv_data, value->mv_size, key->mv_data,
+                                         key->mv_size, error);
+    if (!status && shown(scan, &header)) status = keep(scan, key, value, &header, error);
+    if (status) return status;
+    memcpy(resume->key, key->mv_data, key->mv_size);
+    resume->length = key->mv_size;
+    resume->set = true;
+    resume->inclusive = false;
+    return ZCX_OK;
+}
+
 static zcx_status walk(zcx_scan *scan, MDB_cursor *cursor, zcx_error *error)
 {
     MDB_val key, value;
-    uint64_t now = zcxi_now_coarse();
-    bool reverse = scan->flags & ZCX_SCAN_REVERSE;
-    zcx_status status = ZCX_OK;
+    zcx_error failure = ZCX_ERROR_INIT;
+    bool snapshot = scan->flags & ZCX_SCAN_SNAPSHOT;
     int result = first(scan, cursor, &key, &value);
-    for (size_t seen = 0; !result; seen++) {
-        if (!inside(scan, &key) || scan->count == scan->left) {
-            scan->done = true;
+    for (size_t seen = 0; !result && inside(scan, &key); seen++) {
+        if (seen == STEP && !snapshot) return ZCX_OK;
+        if (scan->count == scan->left) {
+            scan->done = snapshot; /* else some may expire before they are shown */
             return ZCX_OK;
         }
-        if (seen == STEP && !(scan->flags & ZCX_SCAN_SNAPSHOT)) return ZCX_OK;
-        struct zcxi_header header;
-        status = zcxi_header_read(&header, value.mv_data, value.mv_size, key.mv_data, key.mv_size,
-                                  error);
-        if (!status && (scan->flags & ZCX_SCAN_EXPIRED || !zcxi_expired(&header, now)))
-            status = keep(scan, &key, &value, &header, error);
-        if (status) return status;
-        struct bound *resume = reverse ? &scan->high : &scan->low;
-        memcpy(resume->key, key.mv_data, key.mv_size);
-        resume->length = key.mv_size;
-        resume->set = true;
-        resume->inclusive = false;
-        result = mdb_cursor_get(cursor, &key, &value, reverse ? MDB_PREV : MDB_NEXT);
+        zcx_status status = look_at(scan, &key, &value, &failure);
+        if (status && scan->count && !snapshot) return ZCX_OK; /* show what comes before it first */
+        if (status) {
+            if (error && !error->status) *error = failure;
+            return status;
+        }
+        result = mdb_cursor_get(cursor, &key, &value,
+                                scan->flags & ZCX_SCAN_REVERSE ? MDB_PREV : MDB_NEXT);
     }
-    if (result != MDB_NOTFOUND) return zcxi_fail_lmdb(error, result, "cannot scan");
+    if (result && result != MDB_NOTFOUND) return zcxi_fail_lmdb(error, result, "cannot scan");
     scan->done = true;
     return ZCX_OK;
 }
@@ -219,22 +235,31 @@ zcx_status zcx_store_scan(zcx_scan **out, zcx_store *store, const zcx_scan_optio
 zcx_status zcx_scan_next(zcx_scan *scan, const void **key, size_t *key_length,
                          zcx_envelope *envelope, zcx_error *error)
 {
-    while (scan->next == scan->count) {
-        if (scan->done) return ZCX_ENOTFOUND;
-        zcx_status status = step(scan, error);
+    zcx_status status = zcxi_store_enter(scan->store, error);
+    if (status) return status;
+    if (envelope && envelope->struct_size != sizeof *envelope)
+        return zcxi_fail(error, ZCX_EINVAL, 0, "the envelope's struct_size is %zu, not %zu",
+                         envelope->struct_size, sizeof *envelope);
+    for (;;) { /* to the next that did not expire since its step */
+        for (; scan->next < scan->count; scan->next++)
+            if (shown(scan, &scan->entries[scan->next].header)) break;
+        if (scan->next < scan->count) break;
+        if (scan->done || !scan->left) return ZCX_ENOTFOUND;
+        status = step(scan, error);
         if (status) return status;
     }
     const struct entry *entry = &scan->entries[scan->next];
     const uint8_t *bytes = scan->bytes + entry->key;
     if (envelope) {
         size_t extras = entry->header.header_length - sizeof entry->header;
+        zcx_envelope found = {.struct_size = sizeof found};
         void *arena = realloc(scan->arena, ZCXI_ARENA_SIZE(extras));
         if (!arena) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a scan");
         scan->arena = arena;
-        zcxi_header_show(envelope, &entry->header);
-        zcx_status status = zcxi_extras_decode(envelope, bytes + entry->key_length, extras, arena,
-                                               error);
+        zcxi_header_show(&found, &entry->header);
+        status = zcxi_extras_decode(&found, bytes + entry->key_length, extras, arena, error);
         if (status) return status;
+        *envelope = found;
     }
     *key = bytes;
     *key_length = entry->key_length;

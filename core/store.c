@@ -1,4 +1,3 @@
-#include "clock.h"
 #include "journal.h"
 #include "readers.h"
 #include "record.h"
@@ -225,7 +224,7 @@ zcx_status zcx_store_exists(bool *out, zcx_store *store, const void *key, size_t
         status = zcxi_header_read(&header, value.mv_data, value.mv_size, key, key_length, error);
     else if (result != MDB_NOTFOUND)
         status = zcxi_fail_lmdb(error, result, "cannot read a record");
-    if (!status) *out = !result && !zcxi_expired(&header, zcxi_now_coarse());
+    if (!status) *out = !result && !zcxi_expired_by_now(&header);
     zcxi_reader_give(store->env, index);
     return status;
 }

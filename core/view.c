@@ -1,4 +1,3 @@
-#include "clock.h"
 #include "readers.h"
 #include "record.h"
 
@@ -79,7 +78,7 @@ static zcx_status read_record(zcx_view *view, MDB_txn *reader, bool *again, zcx_
     zcx_status status = zcxi_header_read(&view->header, value.mv_data, value.mv_size, view->key,
                                          view->key_length, error);
     if (status) return status;
-    if (view->header.expires && zcxi_expired(&view->header, zcxi_now_coarse()))
+    if (view->header.expires && zcxi_expired_by_now(&view->header))
         return zcxi_fail(error, ZCX_EEXPIRED, 0, "%s expired %.3f s ago",
                          zcxi_key_text(text, view->key, view->key_length),
                          (double)(zcxi_now() - view->header.expires) / 1e9);
