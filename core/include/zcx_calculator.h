@@ -160,7 +160,7 @@ ZCX_API void zcx_call_close(zcx_call *call);
 ZCX_API bool zcx_call_input_by_reference(const zcx_call *call, uint64_t size);
 ZCX_API bool zcx_call_output_by_reference(const zcx_call *call, uint64_t size);
 
-/* -- The caller gives the input, in one of three ways */
+/* -- The caller gives the input, in one of three ways, or none */
 
 /* 1. *data: memory for `size` bytes, 64-byte aligned, not zeroed; a loan when it goes by reference.
  * Then submit its true length (at most `size`) and what it is; the envelope's TTL is the
@@ -183,6 +183,9 @@ ZCX_API ZCX_CHECKED zcx_status zcx_call_input_view(zcx_call *call, zcx_view *vie
 ZCX_API ZCX_CHECKED zcx_status zcx_call_input_reference(zcx_call *call,
                                                         const zcx_reference *reference,
                                                         zcx_error *error);
+
+/* Nothing is given: the callee, in the caller's own language, has the input by itself. */
+ZCX_API ZCX_CHECKED zcx_status zcx_call_skip_input(zcx_call *call, zcx_error *error);
 
 /* -- The callee */
 

@@ -31,12 +31,9 @@ static PyObject *call_skip_input(Call *self, PyObject *unused)
 {
     (void)unused;
     zcx_error error = ZCX_ERROR_INIT;
-    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
-    void *to = NULL;
     zcx_call *call = call_use(self);
     if (!call) return NULL;
-    if (zcx_call_input(&to, call, 0, &error) != ZCX_OK ||
-        zcx_call_submit(call, 0, &envelope, &error) != ZCX_OK)
+    if (zcx_call_skip_input(call, &error) != ZCX_OK)
         return raise_error(self->state, &error);
     Py_RETURN_NONE;
 }
