@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -16,6 +17,14 @@ def library():
     """The libzcx that the command runs with."""
     libraries = subprocess.run(["ldd", COMMAND], capture_output=True, text=True).stdout
     return next(line.split()[2] for line in libraries.splitlines() if "libzcx" in line)
+
+
+def until(condition, seconds=30):
+    """Waits for another process to get somewhere; how long it takes decides nothing."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        os.sched_yield()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import COMMAND, library
+from conftest import COMMAND, library, until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
@@ -97,8 +97,8 @@ def test_not_found_is_1(zcx):
 
 def test_expired_is_1(zcx):
     zcx.run("put", "brief", "--ttl=1ms", stdin=b"x")
+    until(lambda: zcx.out("ls") == b"")
     assert "expired" in zcx.error("get", "brief", code=1)
-    assert zcx.out("ls") == b""
     assert zcx.out("ls", "--all") == b"brief\n"
     assert zcx.json("sweep")["expired"] == 1
     assert zcx.out("ls", "--all") == b""

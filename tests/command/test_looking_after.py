@@ -5,19 +5,10 @@ import signal
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 
-from conftest import COMMAND, library
-
-
-def until(condition, seconds=30):
-    """Waits for another process to get somewhere; how long it takes decides nothing."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "timed out"
-        os.sched_yield()
+from conftest import COMMAND, library, until
 
 
 def holder(zcx, pid):
@@ -116,6 +107,7 @@ def test_sweep(zcx):
     for key in range(5):
         zcx.run("put", f"brief:{key}", "--ttl=1ms", stdin=b"x" * 100_000)
     zcx.run("put", "long", stdin=b"x" * 100_000)
+    until(lambda: names(zcx) == ["long"])
     assert zcx.json("sweep")["expired"] == 5
     assert names(zcx, "--all") == ["long"]
     for _ in range(3):  # a slot is idle when two transactions have passed since
