@@ -4,6 +4,7 @@
 #include "store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Does the record that `view` came from still say what it said, and can a reference name it? */
@@ -86,6 +87,36 @@ static void name_store(const char *text[ZCXI_REFERENCE_FIELDS], const zcx_call *
     text[ZCX_REFERENCE_CALL_ID] = call->id;
 }
 
+/* An array's elements do not say what they are, and no envelope goes with `_lmdb_data`: there it is
+ * msgpack, one typed array. Free *out. */
+static zcx_status pack_array(void **out, uint64_t *length, const void *elements,
+                             const zcx_envelope *envelope, zcx_error *error)
+{
+    const zcx_array array = {.struct_size = sizeof array,
+                             .dtype = envelope->dtype,
+                             .shape = envelope->shape,
+                             .ndim = envelope->ndim,
+                             .order = envelope->order,
+                             .nbytes = *length};
+    void *buffer = NULL, *to;
+    zcx_status status = ZCX_OK;
+    for (int pass = 0; pass < 2 && !status; pass++) {
+        zcx_packer *packer;
+        if (pass && posix_memalign(&buffer, ZCX_ALIGNMENT, *length))
+            return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
+        status = zcx_packer_open(&packer, buffer, *length, error);
+        if (status) break;
+        if (!zcx_pack_array(packer, &array, &to) && to && array.nbytes)
+            memcpy(to, elements, array.nbytes);
+        status = zcx_packer_close(packer, length, error);
+    }
+    if (status)
+        free(buffer);
+    else
+        *out = buffer;
+    return status;
+}
+
 zcx_status zcx_call_request(zcx_reference **out, zcx_call *call, zcx_error *error)
 {
     const zcx_exchange *exchange = call->exchange;
@@ -111,7 +142,17 @@ zcx_status zcx_call_request(zcx_reference **out, zcx_call *call, zcx_error *erro
     if (by_reference) text[ZCX_REFERENCE_INPUT_KEY] = in;
     if (exchange->config.mode != ZCX_MODE_INPUT)
         text[ZCX_REFERENCE_OUTPUT_KEY] = zcxi_leg_key(answer, call, &call->out);
-    return zcxi_reference_make(out, text, by_reference ? NULL : data, length, false, error);
+    void *packed = NULL;
+    if (by_reference) {
+        data = NULL;
+    } else if (envelope.format == ZCX_NUMPY) {
+        status = pack_array(&packed, &length, data, &envelope, error);
+        data = packed;
+        text[ZCX_REFERENCE_FORMAT] = zcx_format_name(ZCX_MSGPACK);
+    }
+    if (!status) status = zcxi_reference_make(out, text, data, length, false, error);
+    free(packed);
+    return status;
 }
 
 /* ---- The answer ------------------------------------------------------------------------------ */

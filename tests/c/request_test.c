@@ -86,6 +86,38 @@ static void requests_follow_mode_and_size(void **state)
     place_close(&place);
 }
 
+/* An array that comes along says what it is: it is msgpack then. */
+static void arrays_in_requests_describe_themselves(void **state)
+{
+    (void)state;
+    const uint64_t shape[] = {3};
+    struct place place;
+    zcx_call *call;
+    void *memory;
+    uint64_t length;
+    place_open(&place);
+    zcx_exchange *exchange = exchange_open(&place, "both");
+    OK(zcx_call_open(&call, exchange, error));
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    envelope.format = ZCX_NUMPY;
+    envelope.dtype = ">i2";
+    envelope.shape = shape;
+    envelope.ndim = 1;
+    OK(zcx_call_input(&memory, call, 6, error));
+    memcpy(memory, "abcdef", 6);
+    OK(zcx_call_submit(call, 6, &envelope, error));
+    zcx_reference *request = request_of(call);
+    assert_string_equal(text(request, ZCX_REFERENCE_FORMAT), "msgpack");
+    const uint8_t *data = zcx_reference_data(request, &length);
+    assert_int_equal(length, 64 + 6);
+    assert_memory_equal(data, "\xc9\0\0\0\x40\x4e\x3a\0\0\0\x93\xa3>i2\x91\3\xa1\x43", 19);
+    assert_memory_equal(data + 64, "abcdef", 6);
+    zcx_reference_free(request);
+    zcx_call_close(call);
+    zcx_exchange_close(exchange);
+    place_close(&place);
+}
+
 /* Any answer but a written output is an error at once. */
 static void other_answers_are_errors(void **state)
 {
@@ -267,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_follow_mode_and_size),
+        cmocka_unit_test(arrays_in_requests_describe_themselves),
         cmocka_unit_test(other_answers_are_errors),
         cmocka_unit_test(error_records_are_the_callees_failure),
         cmocka_unit_test(references_chain),
