@@ -269,7 +269,6 @@ void zcxi_header_seal(struct zcxi_header *header, const uint8_t *extras, size_t 
 {
     header->magic = ZCXI_ENVELOPE_MAGIC;
     header->version = ZCXI_ENVELOPE_VERSION;
-    header->reserved = 0;
     header->header_crc = header_crc(header, extras, extras_length);
 }
 
