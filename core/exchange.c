@@ -72,7 +72,7 @@ void zcxi_exchange_release(zcx_exchange *exchange, zcx_call *call)
         ;
 }
 
-zcx_status zcx_exchange_sweep(zcx_exchange *exchange, zcx_error *error)
+static zcx_status delete_released(zcx_exchange *exchange, zcx_error *error)
 {
     zcx_status first = ZCX_OK;
     if (!atomic_load_explicit(&exchange->released, memory_order_relaxed)) return ZCX_OK;
@@ -99,7 +99,7 @@ static void tidy_closed(void)
     if (pthread_mutex_trylock(&closed_mutex)) return; /* somebody is at it */
     for (zcx_exchange **at = &closed; *at;) {
         zcx_exchange *exchange = *at, *next = exchange->next;
-        (void)zcx_exchange_sweep(exchange, NULL);
+        (void)delete_released(exchange, NULL);
         if (!atomic_load(&exchange->references) && destroy(exchange)) {
             *at = next;
             atomic_fetch_sub(&closed_count, 1);
@@ -113,7 +113,12 @@ static void tidy_closed(void)
 zcx_status zcxi_exchange_tidy(zcx_exchange *exchange, zcx_error *error)
 {
     if (atomic_load_explicit(&closed_count, memory_order_relaxed)) tidy_closed();
-    return exchange ? zcx_exchange_sweep(exchange, error) : ZCX_OK;
+    return exchange ? delete_released(exchange, error) : ZCX_OK;
+}
+
+zcx_status zcx_exchange_sweep(zcx_exchange *exchange, zcx_error *error)
+{
+    return zcxi_exchange_tidy(exchange, error);
 }
 
 void zcx_exchange_close(zcx_exchange *exchange)
