@@ -73,11 +73,10 @@ static const struct known_dtype *dtype_remember(struct state *state, PyObject *d
 }
 
 /* A new reference. A structured dtype is copied: its fields can be renamed by whoever has it. */
-static PyObject *dtype_hand_out(const struct state *state, const struct known_dtype *known)
+static PyObject *dtype_hand_out(const struct known_dtype *known)
 {
     PyObject *dtype = known->dtype;
-    if (known->structured)
-        return PyObject_CallFunction(state->dtype, "OOO", dtype, Py_False, Py_True);
+    if (known->structured) return PyObject_CallMethod(dtype, "newbyteorder", "s", "|"); /* as it is */
     Py_INCREF(dtype);
     return dtype;
 }
@@ -86,7 +85,7 @@ static PyObject *dtype_from_text(struct state *state, const char *utf8)
 {
     for (int i = 0; i < DTYPES_CACHED; i++)
         if (state->dtypes[i].utf8 && strcmp(state->dtypes[i].utf8, utf8) == 0)
-            return dtype_hand_out(state, &state->dtypes[i]);
+            return dtype_hand_out(&state->dtypes[i]);
     PyObject *read = helper(state, "dtype_from_text");
     PyObject *text = read ? PyUnicode_FromString(utf8) : NULL;
     PyObject *dtype = text ? PyObject_CallFunctionObjArgs(read, text, NULL) : NULL;
@@ -94,7 +93,7 @@ static PyObject *dtype_from_text(struct state *state, const char *utf8)
     Py_XDECREF(dtype);
     Py_XDECREF(text);
     Py_XDECREF(read);
-    return known ? dtype_hand_out(state, known) : NULL;
+    return known ? dtype_hand_out(known) : NULL;
 }
 
 static PyObject *dtype_to_text(struct state *state, PyObject *dtype)
@@ -112,6 +111,15 @@ static PyObject *dtype_to_text(struct state *state, PyObject *dtype)
     const char *utf8 = PyUnicode_AsUTF8AndSize(text, NULL);
     if (!utf8 || (utf8[0] != '[' && !dtype_remember(state, dtype, text))) Py_CLEAR(text);
     return text;
+}
+
+PyObject *dtype_from(struct state *state, PyObject *object)
+{
+    PyObject *dtype = PyObject_CallFunctionObjArgs(state->dtype, object, NULL);
+    PyObject *text = dtype ? dtype_to_text(state, dtype) : NULL;
+    if (!text) Py_CLEAR(dtype);
+    Py_XDECREF(text);
+    return dtype;
 }
 
 /* ---- arrays over memory of the store ---------------------------------------------------------------------- */

@@ -162,12 +162,17 @@ bool lent_array_make(struct state *state)
 bool given_make(struct state *state, struct given *out, struct memory *memory, PyObject *dtype,
                 PyObject *shape, PyObject *order, uint64_t offset)
 {
-    *out = (struct given){NULL, NULL, object_new(state->lent)};
-    if (!out->lent) return false;
-    out->lent->memory = memory_keep(memory);
-    out->lent->offset = offset;
-    out->inner = PyObject_CallFunctionObjArgs(state->ndarray, shape, dtype, (PyObject *)out->lent,
-                                              state->zero, Py_None, order, NULL);
+    *out = (struct given){NULL, NULL, NULL};
+    PyObject *checked = dtype_from(state, dtype); /* NumPy would make objects of any bytes */
+    out->lent = checked ? object_new(state->lent) : NULL;
+    if (out->lent) {
+        out->lent->memory = memory_keep(memory);
+        out->lent->offset = offset;
+        out->inner = PyObject_CallFunctionObjArgs(state->ndarray, shape, checked,
+                                                  (PyObject *)out->lent, state->zero, Py_None,
+                                                  order, NULL);
+    }
+    Py_XDECREF(checked);
     if (out->inner)
         out->array = PyObject_CallMethod(out->inner, "view", "O", state->lent_array);
     if (!out->array) {

@@ -147,6 +147,9 @@ void described_to(zcx_envelope *envelope, const struct described *from); /* borr
 /* Copies the elements, in `order`, to nbytes at `to`; large ones without the GIL. */
 bool described_copy(struct state *state, const struct described *from, void *to);
 
+/* The dtype that `object` names, when it has a portable description; else NULL with TypeError. */
+PyObject *dtype_from(struct state *state, PyObject *object);
+
 /* A read-only array over `owner`'s buffer at `offset`. */
 PyObject *array_over(struct state *state, PyObject *owner, uint64_t offset, const char *dtype,
                      const uint64_t *shape, uint32_t ndim, char order);
