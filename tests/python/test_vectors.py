@@ -6,16 +6,19 @@ payloads likewise, as sound records of their format."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import zcx
+from zcx._helpers import decode_reference
 
 from objects import alike, written
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
+SPEC = VECTORS.parent / "SPEC.md"
 CASES = json.loads((VECTORS / "index.json").read_text())["cases"]
 FORMATS = ["raw", "json", "msgpack", "numpy", "arrow"]
 ERRORS = {"ECORRUPT": zcx.Corrupt, "EVERSION": zcx.UnsupportedVersion, "ELIMIT": zcx.LimitExceeded}
@@ -112,11 +115,42 @@ def test_a_case_gives_what_the_index_says(store, case):
         assert len(str(raised.value)) > 10
 
 
+# ---- references, which the package reads as msgpack (the core's own test replays them in JSON too) --
+
+REFERENCES = [case for case in CASES if case["kind"] == "reference-msgpack"]
+REFERENCE_ERRORS = {"EINVAL": zcx.InvalidArgument, "ECORRUPT": zcx.Corrupt}
+
+
+@pytest.fixture(scope="module")
+def exchange():
+    from zcx import _zcx
+
+    return _zcx.Exchange(json.dumps({"name": "vectors", "calculator": "python"}), False)
+
+
+def fields_as_written(content):
+    """The fields that the protocol knows."""
+    known = re.findall(r"^\| `(_[a-z_]+)` \|", SPEC.read_text(), re.MULTILINE)
+    fields = decode_reference(content)
+    return {name: value.hex() if isinstance(value, bytes) else value
+            for name, value in fields.items() if name in known}
+
+
+@pytest.mark.parametrize("case", REFERENCES, ids=lambda case: case["file"])
+def test_a_reference_gives_what_the_index_says(exchange, case):
+    content = (VECTORS / case["file"]).read_bytes()
+    if case["status"] == "OK":
+        assert fields_as_written(content) == case["expect"]
+        return
+    with pytest.raises(REFERENCE_ERRORS[case["status"]], match="^the reference"):
+        exchange.call().input_reference(content)
+
+
 def test_no_file_is_left_over():
     files = {str(path.relative_to(VECTORS)) for path in VECTORS.rglob("*") if path.is_file()}
     files = {name for name in files if not name.startswith("generat") and name != "index.json"}
-    references = {case["file"] for case in CASES if case["kind"].startswith("reference-")}
-    assert files == {case["file"] for case in STORED} | references
+    in_json = {case["file"] for case in CASES if case["kind"] == "reference-json"}
+    assert files == {case["file"] for case in [*STORED, *REFERENCES]} | in_json
 
 
 def test_the_files_are_what_their_generator_writes(tmp_path):
