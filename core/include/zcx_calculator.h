@@ -68,9 +68,9 @@ ZCX_API ZCX_CHECKED zcx_status zcx_exchange_open(zcx_exchange **out, const char 
                                                  zcx_error *error);
 
 /* Deletes the records that released results left, and closes the store. Calls and results that
- * still live keep what they need of it: theirs are deleted by the next zcx_exchange_open,
- * zcx_call_open or zcx_exchange_close of any exchange in the process, never in zcx_call_close. NULL
- * is a no-op. */
+ * still live keep what they need of it: theirs are deleted by the next zcx_exchange_open, _sweep or
+ * _close, or zcx_call_open, of any exchange in the process, never in zcx_call_close. NULL is a
+ * no-op. */
 ZCX_API void zcx_exchange_close(zcx_exchange *exchange);
 
 /* Deletes the records that released results left, now; zcx_call_open does so too. What a lock kept
