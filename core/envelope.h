@@ -1,5 +1,6 @@
 /* The envelope on disk: a fixed little-endian header, then a msgpack map of extras, then the inline
- * payload or nothing. protocol/SPEC.md is the byte-exact account; this file is its one home in C. */
+ * payload or nothing. protocol/SPEC.md is the byte-exact account; this file is its one home in C.
+ */
 #ifndef ZCXI_ENVELOPE_H
 #define ZCXI_ENVELOPE_H
 
@@ -27,7 +28,7 @@ struct zcxi_header {
     uint64_t expires; /* Unix ns; 0: never */
     uint32_t slot;    /* inline: 0, as generation */
     uint32_t generation;
-    uint32_t reserved; /* 0 */
+    uint32_t reserved;   /* 0 */
     uint32_t header_crc; /* CRC32C of the bytes before it and of the extras after it */
 };
 
@@ -36,8 +37,9 @@ _Static_assert(sizeof(struct zcxi_header) == 72, "the header is 72 bytes on disk
 uint32_t zcxi_crc32c(uint32_t crc, const void *data, size_t length);
 
 /* Checks what a caller gave (sizes, UTF-8, format, numpy fields complete and consistent with
- * `length`) and encodes the extras to `out`; *used is their size. ZCX_ELIMIT past `capacity`. A NULL
- * envelope is all defaults; the extras of an envelope without any are one byte, an empty map. */
+ * `length`) and encodes the extras to `out`; *used is their size. ZCX_ELIMIT past `capacity`. A
+ * NULL envelope is all defaults; the extras of an envelope without any are one byte, an empty map.
+ */
 zcx_status zcxi_extras_encode(uint8_t *out, size_t capacity, size_t *used,
                               const zcx_envelope *envelope, uint64_t length, zcx_error *error);
 
@@ -51,8 +53,8 @@ zcx_status zcxi_extras_decode(zcx_envelope *envelope, const uint8_t *extras, siz
 void zcxi_header_seal(struct zcxi_header *header, const uint8_t *extras, size_t extras_length);
 
 /* Reads the header of a record of `size` bytes and checks every field against it: magic, version,
- * unknown flags, lengths, CRC, inline bounds, and payload length <= ZCX_PAYLOAD_MAX. Slot bounds are
- * the caller's to check. `key` only serves the message. */
+ * unknown flags, lengths, CRC, inline bounds, and payload length <= ZCX_PAYLOAD_MAX. Slot bounds
+ * are the caller's to check. `key` only serves the message. */
 zcx_status zcxi_header_read(struct zcxi_header *out, const void *record, size_t size,
                             const void *key, size_t key_length, zcx_error *error);
 
