@@ -17,7 +17,8 @@ struct check {
     json_t *findings;
     bool sound;
     uint64_t records;
-    uint8_t *named; /* slots that a record names */
+    uint8_t *named;   /* by slot: how many records name it */
+    uint64_t *before; /* by slot: its word before the records were looked through, if published */
 };
 
 __attribute__((format(printf, 4, 5))) static void find(struct check *check, const char *level,
@@ -34,6 +35,8 @@ __attribute__((format(printf, 4, 5))) static void find(struct check *check, cons
 }
 
 static const char *const overwrite = "delete the key, or publish it again";
+static const char *const rebuild = "end all processes that have the store open, then remove its file "
+                                   "\"board\": the next one to open the store rebuilds it";
 
 /* Through a view of its own, so that the payload can be looked at while the store goes on. */
 static void check_record(struct check *check, zcx_store *store, const void *key, size_t key_length)
@@ -99,7 +102,11 @@ static zcx_status name_slots(struct zcxi_env *env, MDB_dbi database, const char 
     status = zcxi_reader_take(env, &reader, &index, error);
     if (status) goto done;
     int result = mdb_cursor_open(reader, database, &cursor);
-    while (!result && !(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+    if (result) {
+        status = zcxi_fail_lmdb(error, result, "cannot check");
+        goto read;
+    }
+    while (!(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
         struct zcxi_header header;
         char text[ZCXI_KEY_TEXT];
         if (zcxi_header_read(&header, value.mv_data, value.mv_size, key.mv_data, key.mv_size, NULL) ||
@@ -119,11 +126,22 @@ static zcx_status name_slots(struct zcxi_env *env, MDB_dbi database, const char 
             find(check, "error", overwrite, "%s in %s names slot %u, as another record does", text,
                  name, header.slot);
     }
+    if (result != MDB_NOTFOUND) status = zcxi_fail_lmdb(error, result, "cannot check");
     mdb_cursor_close(cursor);
+read:
     zcxi_reader_give(env, index);
 done:
     zcxi_env_unlock(env);
     return status;
+}
+
+static void note_published(struct check *check, struct zcxi_env *env)
+{
+    uint32_t slots = atomic_load(&env->board.header->slots);
+    for (uint32_t slot = 1; slot < slots && slot < env->board.slots_max; slot++) {
+        uint64_t word = atomic_load(&env->board.slots[slot].word);
+        if (zcxi_word_state(word) == ZCXI_PUBLISHED) check->before[slot] = word;
+    }
 }
 
 static void check_slots(struct check *check, struct zcxi_env *env)
@@ -134,6 +152,9 @@ static void check_slots(struct check *check, struct zcxi_env *env)
         enum zcxi_state state = zcxi_word_state(word);
         if (state == ZCXI_NONE || state > ZCXI_RETIRED)
             find(check, "error", NULL, "slot %u has no valid state: %#" PRIx64, slot, word);
+        if (check->before[slot] && check->before[slot] == word && !check->named[slot])
+            find(check, "error", rebuild, "slot %u of %u pages is published, but no record names it",
+                 slot, env->board.slots[slot].pages);
     }
     for (uint32_t owner = 0; owner < ZCXI_OWNERS; owner++)
         if (atomic_load(&env->board.owners[owner].state) && !zcxi_owner_alive(env, owner))
@@ -148,15 +169,19 @@ zcx_status zcx_store_check(char **json, zcx_store *store, zcx_error *error)
     if (status) return status;
     struct zcxi_env *env = store->env;
     struct check check = {.findings = json_array(), .sound = true};
-    check.named = calloc(env->board.slots_max, 1);
-    if (!check.named) {
-        json_decref(check.findings);
-        return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to check %s", env->path);
+    check.named = calloc(env->board.slots_max, sizeof *check.named);
+    check.before = calloc(env->board.slots_max, sizeof *check.before);
+    if (!check.named || !check.before) {
+        status = zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to check %s", env->path);
+        goto done;
     }
+    note_published(&check, env);
     status = zcxi_walk_databases(env, check_database, &check, error);
     if (!status) status = zcxi_walk_databases(env, name_slots, &check, error);
     if (!status) check_slots(&check, env);
+done:
     free(check.named);
+    free(check.before);
     json_t *report = json_pack("{sbsIso}", "sound", check.sound, "records",
                                (json_int_t)check.records, "findings", check.findings);
     char *text = status ? NULL : json_dumps(report, JSON_COMPACT);
