@@ -1,6 +1,8 @@
 /* What comes out of a format as it went in, and codecs for the Python part of the package. */
 #include "module.h"
 
+#include <stdlib.h>
+
 static bool exact_array(struct state *state, PyObject *data, uint64_t *size)
 {
     struct described described = {0};
@@ -51,8 +53,11 @@ static PyObject *to_msgpack(PyObject *module, PyObject *data)
     struct state *state = PyModule_GetState(module);
     uint64_t length = 0;
     if (!pack(state, data, NULL, 0, &length)) return NULL;
-    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
-    if (bytes && !pack(state, data, PyBytes_AsString(bytes), length, &length)) Py_CLEAR(bytes);
+    void *buffer = aligned_alloc(ZCX_ALIGNMENT, (length / ZCX_ALIGNMENT + 1) * ZCX_ALIGNMENT);
+    if (!buffer) return PyErr_NoMemory();
+    bool ok = pack(state, data, buffer, length, &length);
+    PyObject *bytes = ok ? PyBytes_FromStringAndSize(buffer, (Py_ssize_t)length) : NULL;
+    free(buffer);
     return bytes;
 }
 
