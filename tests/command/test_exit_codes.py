@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import COMMAND, library, until
+from running import COMMAND, library, until
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 

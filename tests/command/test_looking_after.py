@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from conftest import COMMAND, library, until
+from running import COMMAND, library, until
 
 
 def holder(zcx, pid):

@@ -1,0 +1,55 @@
+"""The built command, run as its users do. ZCX_COMMAND names it (default: the release build's)."""
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COMMAND = pathlib.Path(os.environ.get("ZCX_COMMAND", ROOT / "build/release/command/zcx"))
+
+
+def library():
+    """The libzcx that the command runs with."""
+    libraries = subprocess.run(["ldd", COMMAND], capture_output=True, text=True).stdout
+    return next(line.split()[2] for line in libraries.splitlines() if "libzcx" in line)
+
+
+def until(condition, seconds=30):
+    """Waits for another process to get somewhere; how long it takes decides nothing."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        os.sched_yield()
+
+
+class Zcx:
+    """The command with one store."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def argv(self, command, *arguments):
+        return [COMMAND, command, "--path", self.path, *arguments]
+
+    def run(self, command, *arguments, stdin=b"", code=0, **options):
+        result = subprocess.run(self.argv(command, *arguments), input=stdin, capture_output=True,
+                                timeout=60, **options)
+        assert result.returncode == code, (result.returncode, result.stderr.decode())
+        return result
+
+    def out(self, command, *arguments, **options):
+        return self.run(command, *arguments, **options).stdout
+
+    def json(self, command, *arguments, **options):
+        return json.loads(self.out(command, "--json", *arguments, **options))
+
+    def error(self, command, *arguments, code, **options):
+        """The one sentence on stderr."""
+        result = self.run(command, *arguments, code=code, **options)
+        assert result.stdout == b""
+        return result.stderr.decode()
+
+    def start(self, command, *arguments, **options):
+        return subprocess.Popen(self.argv(command, *arguments), stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **options)
