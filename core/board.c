@@ -163,6 +163,7 @@ zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory,
         status = zcxi_fail_errno(error, errno, "cannot map the board of", path);
         goto done;
     }
+    madvise(base, board->size, MADV_DONTFORK); /* a child's map would keep our OFD locks alive */
     lay_out(board, base);
     if (!sized || !valid(board, manifest)) {
         *fresh = true;

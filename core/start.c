@@ -106,6 +106,7 @@ static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
     void *map = mmap(NULL, env->lock_size, PROT_READ | PROT_WRITE, MAP_SHARED, env->guard, 0);
     if (map == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map lock.mdb of",
                                                        env->path);
+    madvise(map, env->lock_size, MADV_DONTFORK); /* a child's map would keep the guard's lock alive */
     env->lock_map = map;
     uint32_t words[2];
     memcpy(words, map, sizeof words);

@@ -220,6 +220,8 @@ zcx_status zcx_view_envelope(const zcx_view *view, zcx_envelope *envelope, zcx_e
 {
     _Atomic(void *) *kept = &((zcx_view *)view)->decoded;
     size_t extras = view->header.header_length - sizeof view->header;
+    zcx_status status = zcxi_store_enter(view->store, error);
+    if (status) return status;
     if (envelope->struct_size != sizeof *envelope)
         return zcxi_fail(error, ZCX_EINVAL, 0, "the envelope's struct_size is %zu, not %zu",
                          envelope->struct_size, sizeof *envelope);
@@ -229,8 +231,7 @@ zcx_status zcx_view_envelope(const zcx_view *view, zcx_envelope *envelope, zcx_e
         if (!decoded) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for an envelope");
         decoded->envelope.struct_size = sizeof decoded->envelope;
         zcxi_header_show(&decoded->envelope, &view->header);
-        zcx_status status = zcxi_extras_decode(&decoded->envelope, view->extras, extras,
-                                               decoded->arena, error);
+        status = zcxi_extras_decode(&decoded->envelope, view->extras, extras, decoded->arena, error);
         if (status) {
             free(decoded);
             return status;
@@ -248,6 +249,8 @@ zcx_status zcx_view_envelope(const zcx_view *view, zcx_envelope *envelope, zcx_e
 zcx_status zcx_view_verify(const zcx_view *view, zcx_error *error)
 {
     char text[ZCXI_KEY_TEXT];
+    zcx_status status = zcxi_store_enter(view->store, error);
+    if (status) return status;
     if (!(view->header.flags & ZCX_FLAG_CHECKSUM))
         return zcxi_fail(error, ZCX_ENOTFOUND, 0, "%s has no checksum",
                          zcxi_key_text(text, view->key, view->key_length));

@@ -182,7 +182,7 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_open(zcx_store **out, const char *path,
                                               const zcx_store_options *options, zcx_error *error);
 
 /* Closes a handle. EBUSY while views, loans, scans or batches of it live: nothing is freed under
- * them, and the handle stays open. In a forked child it frees the handle's memory only.
+ * them, and the handle stays open. In a forked child it frees the handle's memory at most.
  * NULL is a no-op. No other call may run on the handle meanwhile. */
 ZCX_API zcx_status zcx_store_close(zcx_store *store, zcx_error *error);
 
