@@ -1,6 +1,5 @@
-#include "journal.h"
 #include "record.h"
-#include "room.h"
+#include "transact.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -105,32 +104,32 @@ zcx_status zcx_batch_delete(zcx_batch *batch, const void *key, size_t key_length
     return status;
 }
 
-static zcx_status apply(zcx_batch *batch, MDB_txn *transaction, zcx_error *error)
+struct commit {
+    zcx_batch *batch;
+    uint64_t transaction;
+};
+
+static zcx_status apply(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                        zcx_error *error)
 {
-    zcx_store *store = batch->store;
-    zcx_status status = ZCX_OK;
+    struct commit *commit = context;
+    zcx_batch *batch = commit->batch;
+    MDB_dbi database = batch->store->database;
+    zcx_status status = zcxi_board_back_journal(&env->board, (uint32_t)batch->count * 2, error);
     for (size_t i = 0; i < batch->count && !status; i++) {
         struct change *change = &batch->changes[i];
         bool deleted, live;
+        if (change->loan) status = zcxi_loan_check(change->loan, error);
+        if (status) break;
         if (change->record)
-            status = zcxi_record_put(store->env, transaction, store->database, change->key,
-                                     change->key_length, change->record, error);
+            status = zcxi_record_put(env, transaction, database, change->key, change->key_length,
+                                     change->record, error);
         else
-            status = zcxi_record_delete(store->env, transaction, store->database, change->key,
+            status = zcxi_record_delete(env, transaction, database, change->key,
                                         change->key_length, 0, &deleted, &live, error);
     }
+    commit->transaction = mdb_txn_id(transaction);
     return status;
-}
-
-static zcx_status check_loans(zcx_batch *batch, zcx_error *error)
-{
-    for (size_t i = 0; i < batch->count; i++) {
-        zcx_loan *loan = batch->changes[i].loan;
-        if (loan && loan->slot &&
-            atomic_load(&loan->store->env->board.slots[loan->slot].word) != loan->word)
-            return zcxi_fail(error, ZCX_ELOST, 0, "the loan of slot %u was taken away", loan->slot);
-    }
-    return ZCX_OK;
 }
 
 static void end(zcx_batch *batch)
@@ -145,34 +144,12 @@ static void end(zcx_batch *batch)
 
 zcx_status zcx_batch_commit(zcx_batch *batch, uint64_t *transaction, zcx_error *error)
 {
-    struct zcxi_env *env = batch->store->env;
-    MDB_txn *writing;
-    uint64_t id = 0;
-    zcx_status status = zcxi_env_lock(env, error);
-    if (status) return status;
-    status = check_loans(batch, error);
-    if (!status)
-        status = zcxi_board_back_journal(&env->board, (uint32_t)batch->count * 2, error);
-    if (!status) status = zcxi_room(env, batch->count, 0, error);
-    if (status) goto done;
-    zcxi_journal_clear(env);
-    int result = mdb_txn_begin(env->lmdb, NULL, 0, &writing);
-    if (result) {
-        status = zcxi_fail_lmdb(error, result, "cannot begin a transaction");
-        goto done;
-    }
-    id = mdb_txn_id(writing);
-    status = apply(batch, writing, error);
-    if (status)
-        mdb_txn_abort(writing);
-    else
-        status = zcxi_journal_commit(env, writing, error);
-done:
-    zcxi_env_unlock(env);
+    struct commit commit = {batch, 0};
+    zcx_status status = zcxi_transact(batch->store->env, batch->count, apply, &commit, error);
     if (status) return status;
     for (size_t i = 0; i < batch->count; i++)
         if (batch->changes[i].loan) zcxi_loan_end(batch->changes[i].loan);
-    if (transaction) *transaction = id;
+    if (transaction) *transaction = commit.transaction;
     end(batch);
     return ZCX_OK;
 }

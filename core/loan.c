@@ -1,9 +1,9 @@
 #include "clock.h"
-#include "journal.h"
 #include "owners.h"
 #include "readers.h"
 #include "record.h"
 #include "room.h"
+#include "transact.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -54,48 +54,43 @@ static uint32_t take(struct zcxi_env *env, uint32_t class, uint64_t *word)
 
 /* ---- creating one ------------------------------------------------------------------------------------------- */
 
-static zcx_status put_slot(struct zcxi_env *env, uint32_t number, uint32_t pages, uint64_t *page,
+struct creation {
+    uint32_t number, pages;
+    uint64_t page, last;
+};
+
+static zcx_status put_slot(struct zcxi_env *env, MDB_txn *transaction, void *context,
                            zcx_error *error)
 {
-    MDB_txn *transaction;
-    MDB_val key = {sizeof number, &number};
-    MDB_val value = {(size_t)pages * env->page_size - env->page_header, NULL};
-    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
-    if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
-    result = mdb_put(transaction, env->slots_db, &key, &value, MDB_RESERVE | MDB_APPEND);
-    if (result) {
-        mdb_txn_abort(transaction);
-        return zcxi_fail_lmdb(error, result, "cannot create a slot");
-    }
-    uint64_t last;
-    zcxi_env_last_transaction(env, &last);
-    *page = zcxi_value_page(env, value.mv_data);
-    zcxi_journal_clear(env);
-    zcx_status status = zcxi_journal_commit(env, transaction, error);
-    if (!status) zcxi_room_created(env, last, pages);
-    return status;
+    struct creation *creation = context;
+    MDB_val key = {sizeof creation->number, &creation->number};
+    MDB_val value = {(size_t)creation->pages * env->page_size - env->page_header, NULL};
+    int result = mdb_put(transaction, env->slots_db, &key, &value, MDB_RESERVE | MDB_APPEND);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot create a slot");
+    zcxi_env_last_transaction(env, &creation->last);
+    creation->page = zcxi_value_page(env, value.mv_data);
+    return ZCX_OK;
 }
 
 /* Not backed yet: that is done outside the lock, by who owns the loan. */
 static zcx_status create(struct zcxi_env *env, uint32_t pages, uint32_t *slot, uint64_t *word,
                          zcx_error *error)
 {
-    uint64_t page = 0;
     zcx_status status = zcxi_env_lock(env, error);
     if (status) return status;
-    uint32_t number = atomic_load(&env->board.header->slots);
+    struct creation creation = {atomic_load(&env->board.header->slots), pages, 0, 0};
     if (!zcxi_room_fits(env, pages)) {
         status = ZCX_EFULL; /* the message is made by who gives up */
         goto done;
     }
-    status = zcxi_board_back(&env->board, number, error);
-    if (!status) status = zcxi_room(env, 1, pages, error);
-    if (!status) status = put_slot(env, number, pages, &page, error);
+    status = zcxi_board_back(&env->board, creation.number, error);
+    if (!status) status = zcxi_transact_locked(env, 1, pages, put_slot, &creation, error);
     if (status) goto done;
-    *slot = number;
+    zcxi_room_created(env, creation.last, pages);
+    *slot = creation.number;
     *word = zcxi_word_loaned(&env->self, 0, false);
-    zcxi_slot_enter(&env->board, number, page, pages, *word);
-    zcxi_room_charge(env, number);
+    zcxi_slot_enter(&env->board, *slot, creation.page, pages, *word);
+    zcxi_room_charge(env, *slot);
     atomic_fetch_add(&env->board.header->counters.created, 1);
 done:
     zcxi_env_unlock(env);
@@ -260,6 +255,13 @@ static zcx_status move_to_slot(zcx_loan *loan, uint64_t length, zcx_error *error
     loan->slot = slot;
     loan->capacity = zcxi_payload_capacity(env, env->board.slots[slot].pages);
     return ZCX_OK;
+}
+
+zcx_status zcxi_loan_check(const zcx_loan *loan, zcx_error *error)
+{
+    struct zcxi_slot *slots = loan->store->env->board.slots;
+    if (!loan->slot || atomic_load(&slots[loan->slot].word) == loan->word) return ZCX_OK;
+    return zcxi_fail(error, ZCX_ELOST, 0, "the loan of slot %u was taken away", loan->slot);
 }
 
 zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t key_length,

@@ -2,7 +2,7 @@
 
 #include "clock.h"
 #include "journal.h"
-#include "room.h"
+#include "transact.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -176,34 +176,30 @@ zcx_status zcxi_record_delete(struct zcxi_env *env, MDB_txn *transaction, MDB_db
 
 /* ---- one record, one transaction ---------------------------------------------------------------------------- */
 
+struct publishing {
+    MDB_dbi database;
+    const void *key;
+    size_t key_length;
+    struct zcxi_record *record;
+    const zcx_loan *loan;
+};
+
+static zcx_status publish(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                          zcx_error *error)
+{
+    const struct publishing *what = context;
+    zcx_status status = what->loan ? zcxi_loan_check(what->loan, error) : ZCX_OK;
+    return status ? status
+                  : zcxi_record_put(env, transaction, what->database, what->key, what->key_length,
+                                    what->record, error);
+}
+
 zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_length,
                                struct zcxi_record *record, const zcx_loan *loan,
                                uint64_t *transaction, zcx_error *error)
 {
-    struct zcxi_env *env = store->env;
-    MDB_txn *writing = NULL;
-    zcx_status status = zcxi_env_lock(env, error);
-    if (status) return status;
-    if (loan && loan->slot &&
-        atomic_load(&env->board.slots[loan->slot].word) != loan->word) {
-        status = zcxi_fail(error, ZCX_ELOST, 0, "the loan of slot %u was taken away", loan->slot);
-        goto done;
-    }
-    status = zcxi_room(env, 1, 0, error);
-    if (status) goto done;
-    zcxi_journal_clear(env);
-    int result = mdb_txn_begin(env->lmdb, NULL, 0, &writing);
-    if (result) {
-        status = zcxi_fail_lmdb(error, result, "cannot begin a transaction");
-        goto done;
-    }
-    status = zcxi_record_put(env, writing, store->database, key, key_length, record, error);
-    if (status)
-        mdb_txn_abort(writing);
-    else
-        status = zcxi_journal_commit(env, writing, error);
-done:
-    zcxi_env_unlock(env);
+    struct publishing what = {store->database, key, key_length, record, loan};
+    zcx_status status = zcxi_transact(store->env, 1, publish, &what, error);
     if (!status && transaction) *transaction = record->header.transaction;
     return status;
 }

@@ -55,6 +55,9 @@ zcx_status zcxi_view_of_loan(zcx_view **out, const zcx_loan *loan, const struct 
                              const void *key, size_t key_length, zcx_error *error);
 void zcxi_view_published(zcx_view *view, const struct zcxi_record *record);
 
+/* ELOST when the loan's slot is not ours any more. The mutex is held. */
+zcx_status zcxi_loan_check(const zcx_loan *loan, zcx_error *error);
+
 /* Gives the handle of a loan back whose slot is published now. */
 void zcxi_loan_end(zcx_loan *loan);
 

@@ -1,7 +1,6 @@
-#include "journal.h"
 #include "readers.h"
 #include "record.h"
-#include "room.h"
+#include "transact.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -177,36 +176,32 @@ zcx_status zcx_store_put_error(zcx_store *store, const void *key, size_t key_len
     return status;
 }
 
+struct deletion {
+    MDB_dbi database;
+    const void *key;
+    size_t key_length;
+    bool deleted, live;
+};
+
+static zcx_status delete(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                         zcx_error *error)
+{
+    struct deletion *what = context;
+    return zcxi_record_delete(env, transaction, what->database, what->key, what->key_length, 0,
+                              &what->deleted, &what->live, error);
+}
+
 zcx_status zcx_store_delete(zcx_store *store, const void *key, size_t key_length, zcx_error *error)
 {
-    MDB_txn *transaction;
     char text[ZCXI_KEY_TEXT];
-    bool deleted = false, live = false;
     zcx_status status = zcxi_store_enter(store, error);
     if (!status) status = zcxi_key_check(key, key_length, error);
-    if (!status) status = zcxi_env_lock(store->env, error);
     if (status) return status;
-    struct zcxi_env *env = store->env;
-    status = zcxi_room(env, 1, 0, error);
-    if (status) goto done;
-    zcxi_journal_clear(env);
-    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
-    if (result) {
-        status = zcxi_fail_lmdb(error, result, "cannot begin a transaction");
-        goto done;
-    }
-    status = zcxi_record_delete(env, transaction, store->database, key, key_length, 0, &deleted,
-                                &live, error);
-    if (status || !deleted)
-        mdb_txn_abort(transaction);
-    else
-        status = zcxi_journal_commit(env, transaction, error);
-done:
-    zcxi_env_unlock(env);
-    if (!status && !live)
-        status = zcxi_fail(error, ZCX_ENOTFOUND, 0, "there is no %s in %s of %s",
-                           zcxi_key_text(text, key, key_length), store->name, env->path);
-    return status;
+    struct deletion what = {.database = store->database, .key = key, .key_length = key_length};
+    status = zcxi_transact(store->env, 1, delete, &what, error);
+    if (status || what.live) return status;
+    return zcxi_fail(error, ZCX_ENOTFOUND, 0, "there is no %s in %s of %s",
+                     zcxi_key_text(text, key, key_length), store->name, store->env->path);
 }
 
 zcx_status zcx_store_exists(bool *out, zcx_store *store, const void *key, size_t key_length,

@@ -1,9 +1,9 @@
 #include "clock.h"
-#include "journal.h"
 #include "owners.h"
 #include "readers.h"
 #include "record.h"
 #include "room.h"
+#include "transact.h"
 #include "walk.h"
 
 #include <inttypes.h>
@@ -22,14 +22,15 @@ struct found {
 };
 
 struct pass {
-    uint64_t now;
+    MDB_dbi database;
+    uint64_t now, deleted;
     struct found expired[BATCH], last;
     size_t count, seen;
     bool more;
 };
 
 /* Notes what expired, from the last key on; stops when it has a batch, or looked long enough. */
-static zcx_status look(struct zcxi_env *env, MDB_dbi database, struct pass *pass, zcx_error *error)
+static zcx_status look(struct zcxi_env *env, struct pass *pass, zcx_error *error)
 {
     MDB_txn *reader;
     MDB_cursor *cursor;
@@ -39,7 +40,7 @@ static zcx_status look(struct zcxi_env *env, MDB_dbi database, struct pass *pass
     if (status) return status;
     pass->count = pass->seen = 0;
     pass->more = false;
-    int result = mdb_cursor_open(reader, database, &cursor);
+    int result = mdb_cursor_open(reader, pass->database, &cursor);
     if (!result) {
         result = mdb_cursor_get(cursor, &key, &value, pass->last.length ? MDB_SET_RANGE : MDB_FIRST);
         for (; !result; result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
@@ -67,35 +68,18 @@ static zcx_status look(struct zcxi_env *env, MDB_dbi database, struct pass *pass
 }
 
 /* Each is looked at again: it may have been published anew meanwhile. */
-static zcx_status delete_found(struct zcxi_env *env, MDB_dbi database, const struct pass *pass,
-                               uint64_t *deleted, zcx_error *error)
+static zcx_status delete_found(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                               zcx_error *error)
 {
-    MDB_txn *transaction;
-    uint64_t count = 0;
-    zcx_status status = zcxi_env_lock(env, error);
-    if (status) return status;
-    status = zcxi_room(env, pass->count, 0, error);
-    if (status) goto done;
-    zcxi_journal_clear(env);
-    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
-    if (result) {
-        status = zcxi_fail_lmdb(error, result, "cannot begin a transaction");
-        goto done;
-    }
+    struct pass *pass = context;
+    zcx_status status = ZCX_OK;
+    pass->deleted = 0;
     for (size_t i = 0; i < pass->count && !status; i++) {
         bool gone, live;
-        status = zcxi_record_delete(env, transaction, database, pass->expired[i].key,
+        status = zcxi_record_delete(env, transaction, pass->database, pass->expired[i].key,
                                     pass->expired[i].length, pass->now, &gone, &live, error);
-        count += gone;
+        pass->deleted += gone;
     }
-    if (status)
-        mdb_txn_abort(transaction);
-    else
-        status = zcxi_journal_commit(env, transaction, error);
-    if (!status) *deleted += count;
-    atomic_fetch_add(&env->board.header->counters.expired, status ? 0 : count);
-done:
-    zcxi_env_unlock(env);
     return status;
 }
 
@@ -103,13 +87,19 @@ static zcx_status sweep_database(struct zcxi_env *env, MDB_dbi database, const c
                                  void *context, zcx_error *error)
 {
     (void)name;
+    uint64_t *deleted = context;
     struct pass *pass = calloc(1, sizeof *pass);
     if (!pass) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to sweep");
+    pass->database = database;
     pass->now = zcxi_now();
     zcx_status status;
     do {
-        status = look(env, database, pass, error);
-        if (!status && pass->count) status = delete_found(env, database, pass, context, error);
+        status = look(env, pass, error);
+        if (!status && pass->count) {
+            status = zcxi_transact(env, pass->count, delete_found, pass, error);
+            if (!status) *deleted += pass->deleted;
+            if (!status) atomic_fetch_add(&env->board.header->counters.expired, pass->deleted);
+        }
     } while (!status && pass->more);
     free(pass);
     return status;
