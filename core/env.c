@@ -111,21 +111,6 @@ zcx_status zcxi_env_locate(struct zcxi_env *env, MDB_txn *transaction, uint32_t 
     return ZCX_OK;
 }
 
-struct naming {
-    const char *name;
-    unsigned flags;
-    MDB_dbi database;
-};
-
-static zcx_status open_named(struct zcxi_env *env, MDB_txn *transaction, void *context,
-                             zcx_error *error)
-{
-    struct naming *naming = context;
-    (void)env;
-    int result = mdb_dbi_open(transaction, naming->name, naming->flags, &naming->database);
-    return result ? zcxi_fail_lmdb(error, result, "cannot open a database") : ZCX_OK;
-}
-
 /* In a read transaction: an existing database needs no room, which a full store has not. */
 static bool open_existing(struct zcxi_env *env, MDB_dbi *out, const char *name, unsigned flags)
 {
@@ -141,9 +126,16 @@ static bool open_existing(struct zcxi_env *env, MDB_dbi *out, const char *name, 
     return true;
 }
 
-static zcx_status create_database(struct zcxi_env *env, MDB_txn *transaction, MDB_dbi *out,
-                                  const char *name, unsigned flags, zcx_error *error)
+struct naming {
+    const char *name;
+    unsigned flags;
+    MDB_dbi database;
+};
+
+static zcx_status create_named(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                               zcx_error *error)
 {
+    struct naming *naming = context;
     MDB_dbi names;
     MDB_stat stat;
     int result = mdb_dbi_open(transaction, NULL, 0, &names);
@@ -151,29 +143,20 @@ static zcx_status create_database(struct zcxi_env *env, MDB_txn *transaction, MD
     if (!result && stat.ms_entries >= ZCXI_DATABASES)
         return zcxi_fail(error, ZCX_ELIMIT, 0,
                          "cannot create database \"%s\": %s has %d of them, the most that it may",
-                         name, env->path, ZCXI_DATABASES - 2);
-    if (!result) result = mdb_dbi_open(transaction, name, MDB_CREATE | flags, out);
+                         naming->name, env->path, ZCXI_DATABASES - 2);
+    if (!result)
+        result = mdb_dbi_open(transaction, naming->name, MDB_CREATE | naming->flags,
+                              &naming->database);
     return result ? zcxi_fail_lmdb(error, result, "cannot create a database") : ZCX_OK;
 }
 
 zcx_status zcxi_env_database(struct zcxi_env *env, MDB_dbi *out, const char *name, unsigned flags,
                              zcx_error *error)
 {
-    MDB_txn *transaction;
-    MDB_dbi database;
+    struct naming naming = {name, flags, 0};
     if (open_existing(env, out, name, flags)) return ZCX_OK;
-    zcx_status status = zcxi_room(env, 2, 0, error);
-    if (status) return status;
-    zcxi_journal_clear(env); /* of what an aborted transaction left */
-    int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
-    if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
-    status = create_database(env, transaction, &database, name, flags, error);
-    if (status) {
-        mdb_txn_abort(transaction);
-        return status;
-    }
-    status = zcxi_journal_commit(env, transaction, error);
-    if (!status) *out = database;
+    zcx_status status = zcxi_transact_locked(env, 2, 0, create_named, &naming, error);
+    if (!status) *out = naming.database;
     return status;
 }
 

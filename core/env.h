@@ -11,7 +11,8 @@
 #include <lmdb.h>
 #include <string.h>
 
-#define ZCXI_READERS 64 /* read transactions that a process pools at most */
+#define ZCXI_READERS 64    /* read transactions that a process pools at most */
+#define ZCXI_DATABASES 128 /* of a store, its own two included: what LMDB is told of */
 
 struct zcxi_env {
     struct zcxi_env *next; /* in the process's registry */
@@ -68,7 +69,7 @@ void zcxi_env_unlock(struct zcxi_env *env);
 /* ESTALE when somebody removed the store's files under us. A system call or two: for slow paths. */
 zcx_status zcxi_env_fresh(struct zcxi_env *env, zcx_error *error);
 
-/* Opens (creates) a database by name in a transaction of its own; the mutex is held. */
+/* Opens a database by name, or creates it in a transaction of its own; the mutex is held. */
 zcx_status zcxi_env_database(struct zcxi_env *env, MDB_dbi *out, const char *name, unsigned flags,
                              zcx_error *error);
 

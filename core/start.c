@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DATABASES_MOST 128
 #define LMDB_MAGIC 0xBEEFC0DEu
 #define LMDB_LOCK_FORMAT 0x10001u /* 0.9: lock version 1, with pid locks */
 #define LMDB_PAGE_HEADER 16       /* 0.9 */
@@ -129,7 +128,7 @@ static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
         return zcxi_fail(error, ZCX_EVERSION, 0, "zcx knows LMDB 0.9, not %d.%d", major, minor);
     int result = mdb_env_create(&env->lmdb);
     if (!result) result = mdb_env_set_mapsize(env->lmdb, env->map_size);
-    if (!result) result = mdb_env_set_maxdbs(env->lmdb, DATABASES_MOST);
+    if (!result) result = mdb_env_set_maxdbs(env->lmdb, ZCXI_DATABASES);
     if (!result) result = mdb_env_set_maxreaders(env->lmdb, env->manifest.max_readers);
     if (!result) result = mdb_env_open(env->lmdb, env->path, flags, 0600);
     if (result) {

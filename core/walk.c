@@ -5,14 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST 128 /* databases that LMDB was told of */
-
 struct name {
     char text[ZCX_DATABASE_MAX + 1];
 };
 
 /* The unnamed database holds the names of the others. */
-static zcx_status list(struct zcxi_env *env, struct name names[MOST], int *count, zcx_error *error)
+static zcx_status list(struct zcxi_env *env, struct name names[ZCXI_DATABASES], int *count, zcx_error *error)
 {
     MDB_txn *reader;
     MDB_cursor *cursor;
@@ -25,8 +23,9 @@ static zcx_status list(struct zcxi_env *env, struct name names[MOST], int *count
     int result = mdb_dbi_open(reader, NULL, 0, &unnamed);
     if (!result) result = mdb_cursor_open(reader, unnamed, &cursor);
     if (!result) {
-        while (*count < MOST && !(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
-            if (key.mv_size > ZCX_DATABASE_MAX || !memcmp(key.mv_data, "zcx.", 4)) continue;
+        while (*count < ZCXI_DATABASES && !(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+            if (key.mv_size > ZCX_DATABASE_MAX) continue;
+            if (key.mv_size >= 4 && !memcmp(key.mv_data, "zcx.", 4)) continue;
             memcpy(names[*count].text, key.mv_data, key.mv_size);
             names[(*count)++].text[key.mv_size] = 0;
         }
@@ -42,7 +41,7 @@ zcx_status zcxi_walk_databases(struct zcxi_env *env, zcxi_database_function func
                                void *context, zcx_error *error)
 {
     int count;
-    struct name *names = malloc(MOST * sizeof *names);
+    struct name *names = malloc(ZCXI_DATABASES * sizeof *names);
     if (!names) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to list the databases");
     zcx_status status = list(env, names, &count, error);
     for (int i = 0; i < count && !status; i++) {
