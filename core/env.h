@@ -28,7 +28,8 @@ struct zcxi_env {
     int directory, open_lock, data_file, guard; /* guard: lock.mdb, kept while LMDB is open */
     struct zcxi_board board;
     struct zcxi_self self;
-    _Atomic uint64_t calls; /* counter of call ids */
+    _Atomic uint64_t calls;  /* counter of call ids */
+    _Atomic uint64_t looked; /* monotonic ns: when the files were last seen to be there */
 
     MDB_env *lmdb;
     MDB_dbi slots_db;

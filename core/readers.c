@@ -43,12 +43,32 @@ zcx_status zcxi_readers_claim(struct zcxi_env *env, zcx_error *error)
     return ZCX_OK;
 }
 
-zcx_status zcxi_reader_renew(struct zcxi_env *env, uint32_t index, zcx_error *error)
+/* A second LMDB's close in this process drops the lock that says we live, and the next who checks
+ * the readers clears ours. Such a slot may be another's now: it is left alone, and so is the
+ * transaction that points to it. */
+static zcx_status renew(struct zcxi_env *env, uint32_t index, MDB_txn **out, zcx_error *error)
 {
-    MDB_txn *reader = atomic_load_explicit(&env->readers[index], memory_order_relaxed);
-    mdb_txn_reset(reader);
-    int result = mdb_txn_renew(reader);
+    *out = atomic_load_explicit(&env->readers[index], memory_order_relaxed);
+    int result = mdb_txn_renew(*out);
+    if (result == MDB_BAD_RSLOT) {
+        zcxi_env_assert_locks(env);
+        result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, out);
+        if (!result) atomic_store(&env->readers[index], *out);
+    }
     return result ? zcxi_fail_lmdb(error, result, "cannot renew a read transaction") : ZCX_OK;
+}
+
+zcx_status zcxi_reader_renew(struct zcxi_env *env, uint32_t index, MDB_txn **out,
+                             zcx_error *error)
+{
+    mdb_txn_reset(atomic_load_explicit(&env->readers[index], memory_order_relaxed));
+    return renew(env, index, out, error);
+}
+
+void zcxi_readers_end(struct zcxi_env *env)
+{
+    for (uint32_t i = 0; i < ZCXI_READERS; i++)
+        if (env->readers[i] && !mdb_txn_renew(env->readers[i])) mdb_txn_abort(env->readers[i]);
 }
 
 zcx_status zcxi_reader_take(struct zcxi_env *env, MDB_txn **out, uint32_t *index, zcx_error *error)
@@ -61,11 +81,9 @@ zcx_status zcxi_reader_take(struct zcxi_env *env, MDB_txn **out, uint32_t *index
             if (!atomic_compare_exchange_weak(&env->idle_readers, &idle, idle & (idle - 1)))
                 continue;
             *index = lowest;
-            *out = atomic_load_explicit(&env->readers[lowest], memory_order_relaxed);
-            int result = mdb_txn_renew(*out);
-            if (!result) return ZCX_OK;
-            zcxi_reader_give(env, lowest);
-            return zcxi_fail_lmdb(error, result, "cannot renew a read transaction");
+            zcx_status status = renew(env, lowest, out, error);
+            if (status) atomic_fetch_or(&env->idle_readers, UINT64_C(1) << lowest); /* at rest still */
+            return status;
         }
         uint32_t added;
         zcx_status status = add(env, &added, error);

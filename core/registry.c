@@ -1,9 +1,7 @@
 #include "registry.h"
 
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <string.h>
 #include <unistd.h>
 
 static pthread_mutex_t registry_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -91,22 +89,37 @@ static bool is_ours(const char *start)
     return false;
 }
 
-void *zcxi_registry_foreign_map(int file, size_t *length)
+struct map {
+    char *start, *end;
+    char file[64]; /* device and inode */
+};
+
+static bool next_map(FILE *maps, struct map *map)
 {
-    struct stat info;
-    char line[PATH_MAX + 128];
+    char line[PATH_MAX + 128], device[24], inode[24];
+    unsigned long start, end;
+    if (!maps || !fgets(line, sizeof line, maps)) return false;
+    *map = (struct map){.file = ""};
+    if (sscanf(line, "%lx-%lx %*s %*x %23s %23s", &start, &end, device, inode) != 4) return true;
+    map->start = (char *)start;
+    map->end = (char *)end;
+    snprintf(map->file, sizeof map->file, "%s %s", device, inode);
+    return true;
+}
+
+void *zcxi_registry_foreign_map(const struct zcxi_env *env, size_t *length)
+{
+    struct map map, wanted = {.file = ""};
     void *found = NULL;
-    FILE *maps = fstat(file, &info) ? NULL : fopen("/proc/self/maps", "re");
-    while (maps && !found && fgets(line, sizeof line, maps)) {
-        unsigned long start, end, inode;
-        unsigned major_number, minor_number;
-        if (sscanf(line, "%lx-%lx %*s %*x %x:%x %lu", &start, &end, &major_number, &minor_number,
-                   &inode) != 5 ||
-            inode != info.st_ino || makedev(major_number, minor_number) != info.st_dev ||
-            is_ours((const char *)start))
-            continue;
-        found = (void *)start;
-        *length = end - start;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (!wanted.file[0] && next_map(maps, &map))
+        if (map.start == env->reading) wanted = map;
+    if (maps) rewind(maps);
+    while (wanted.file[0] && !found && next_map(maps, &map)) {
+        if (strcmp(map.file, wanted.file) || is_ours(map.start)) continue;
+        if (map.start == env->reading || map.start == env->writing) continue; /* not registered yet */
+        found = map.start;
+        *length = (size_t)(map.end - map.start);
     }
     if (maps) fclose(maps);
     return found;

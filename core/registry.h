@@ -14,8 +14,9 @@ struct zcxi_env *zcxi_registry_find(dev_t device, ino_t inode);
 void zcxi_registry_add(struct zcxi_env *env);
 void zcxi_registry_remove(struct zcxi_env *env);
 
-/* The start of a map of the file in this process that is none of ours (inherited ones included), or
- * NULL; *length is its size. */
-void *zcxi_registry_foreign_map(int file, size_t *length);
+/* The start of a map of data.mdb in this process that is none of ours (inherited ones included), or
+ * NULL; *length is its size. env->reading is mapped: /proc/self/maps tells which lines are the same
+ * file's, where stat would not (overlayfs and btrfs have other devices there). */
+void *zcxi_registry_foreign_map(const struct zcxi_env *env, size_t *length);
 
 #endif

@@ -78,14 +78,14 @@ static zcx_status map_data(struct zcxi_env *env, zcx_error *error)
     size_t length;
     zcx_status status = open_file(env, &env->data_file, "data.mdb", error);
     if (status) return status;
-    if (zcxi_registry_foreign_map(env->data_file, &length))
-        return zcxi_fail(error, ZCX_EBUSY, 0,
-                         "another LMDB in this process has %s/data.mdb open: in a process that uses "
-                         "zcx no other LMDB binding may open a zcx store", env->path);
     void *reading = mmap(NULL, env->map_size, PROT_READ, MAP_SHARED | MAP_NORESERVE,
                          env->data_file, 0);
     if (reading == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map", env->path);
     env->reading = reading;
+    if (zcxi_registry_foreign_map(env, &length))
+        return zcxi_fail(error, ZCX_EBUSY, 0,
+                         "another LMDB or libzcx in this process has %s/data.mdb open: load one "
+                         "libzcx only, and open its stores with no other LMDB binding", env->path);
     void *writing = mmap(NULL, env->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
                          env->data_file, 0);
     if (writing == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map", env->path);
@@ -143,7 +143,7 @@ static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
         ((uint64_t)info.st_size < env->map_size && ftruncate(env->data_file, (off_t)env->map_size)))
         return zcxi_fail_errno(error, errno, "cannot size data.mdb of", env->path);
     size_t length;
-    void *map = zcxi_registry_foreign_map(env->data_file, &length); /* LMDB's own, this time */
+    void *map = zcxi_registry_foreign_map(env, &length); /* LMDB's own, this time */
     if (map) madvise(map, length, MADV_DONTFORK);
 
     MDB_stat stat;
@@ -198,8 +198,7 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
 
 void zcxi_start_undo(struct zcxi_env *env)
 {
-    for (uint32_t i = 0; env->lmdb && i < ZCXI_READERS; i++)
-        if (env->readers[i]) mdb_txn_abort(env->readers[i]);
+    if (env->lmdb) zcxi_readers_end(env);
     if (env->lmdb) mdb_env_close(env->lmdb);
     if (env->lock_map) munmap(env->lock_map, env->lock_size);
     if (env->guard >= 0) close(env->guard); /* after LMDB: closing it drops LMDB's locks */

@@ -159,7 +159,7 @@ zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, siz
         return status;
     }
     for (int i = 0; !status && again && i < TRIES; i++) {
-        if (i) status = zcxi_reader_renew(env, index, error);
+        if (i) status = zcxi_reader_renew(env, index, &reader, error);
         if (!status) status = read_record(view, reader, &again, error);
     }
     zcxi_reader_give(env, index);
