@@ -1,0 +1,25 @@
+# Tests that kill processes, and the same tests built without one rule of the design: those must see
+# the store break, or the test proves nothing.
+set(ZCX_CRASH_TIMEOUT 600) # seconds; most need a tenth, a busy machine more
+
+# zcx_crash_test(<noun> [LABELS <label> ...])
+function(zcx_crash_test noun)
+    zcx_test(${noun} ${ARGN})
+    set_tests_properties(${noun} PROPERTIES TIMEOUT ${ZCX_CRASH_TIMEOUT})
+endfunction()
+
+# zcx_test_without(<rule> <noun>): <noun>'s test, told by ZCX_WITHOUT_<RULE> that it has to fail.
+function(zcx_test_without rule noun)
+    set(name ${noun}_without_${rule})
+    string(TOUPPER ${rule} definition)
+    add_executable(${name}_test c/${noun}_test.c)
+    target_link_libraries(${name}_test PRIVATE zcx_core PkgConfig::CMOCKA)
+    target_compile_definitions(${name}_test PRIVATE
+        ZCX_VERSION="${PROJECT_VERSION}" ZCX_WITHOUT_${definition})
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ZCX_CRASH_TIMEOUT} SKIP_RETURN_CODE 77)
+endfunction()
+
+zcx_crash_test(step)
+zcx_test_without(meta_guard step)
+target_link_options(step_without_meta_guard_test PRIVATE -Wl,--wrap=zcxi_meta_guard)
