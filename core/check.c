@@ -76,6 +76,9 @@ static zcx_status check_database(struct zcxi_env *env, MDB_dbi database, const c
             result = mdb_cursor_get(cursor, &key, &value, before ? MDB_SET_RANGE : MDB_FIRST);
             if (!result && before && key.mv_size == before && !memcmp(key.mv_data, last, before))
                 result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+            /* In a damaged tree keys may fall, and this would not end. */
+            if (!result && before && mdb_cmp(reader, database, &key, &(MDB_val){before, last}) <= 0)
+                result = MDB_CORRUPTED;
             mdb_cursor_close(cursor);
         }
         if (!result && key.mv_size > ZCX_KEY_MAX) result = MDB_CORRUPTED;

@@ -35,7 +35,8 @@ static zcx_status look(struct zcxi_env *env, struct pass *pass, zcx_error *error
     MDB_txn *reader;
     MDB_cursor *cursor;
     uint32_t index;
-    MDB_val key = {pass->last.length, pass->last.key}, value;
+    const struct found from = pass->last;
+    MDB_val key = {from.length, (void *)from.key}, value, start = key;
     zcx_status status = zcxi_reader_take(env, &reader, &index, error);
     if (status) return status;
     pass->count = pass->seen = 0;
@@ -47,6 +48,11 @@ static zcx_status look(struct zcxi_env *env, struct pass *pass, zcx_error *error
             struct zcxi_header header;
             if (key.mv_size > ZCX_KEY_MAX) continue;
             if (pass->count == BATCH || pass->seen++ == PASS) {
+                /* In a damaged tree keys may fall, and a sweep would not end. */
+                if (start.mv_size && mdb_cmp(reader, pass->database, &key, &start) <= 0) {
+                    result = MDB_CORRUPTED;
+                    break;
+                }
                 pass->last.length = (uint16_t)key.mv_size;
                 memcpy(pass->last.key, key.mv_data, key.mv_size);
                 pass->more = true;
