@@ -24,6 +24,6 @@ def shared_memory():
 
 
 @pytest.fixture
-def zcx(shared_memory, request):
+def zcx(shared_memory):
     path = pathlib.Path(tempfile.mkdtemp(dir=shared_memory)) / "store"
     return Zcx(path)
