@@ -1,6 +1,7 @@
 """Each test has a directory of its own in memory, gone afterwards also when the test is killed."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 import zcx
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 _KEEPER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
 
@@ -50,3 +52,14 @@ def run():
         return done.stdout
 
     return start
+
+
+@pytest.fixture(scope="session")
+def plugins(tmp_path_factory):
+    """The two real calculators, built from their sources."""
+    place = tmp_path_factory.mktemp("plugins")
+    for name in ("transform", "group_delays"):
+        subprocess.run(["cc", "-std=c11", "-O2", "-shared", "-fPIC", "-o", place / f"{name}.so",
+                        f"-I{ROOT}/core/include", ROOT / f"calculators/c/{name}.c", "-lm"],
+                       check=True)
+    return place

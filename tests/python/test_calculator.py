@@ -1,7 +1,6 @@
 """Calculators: plug-ins in C, called from Python, and chained without a copy."""
 
 import json
-import subprocess
 import threading
 from pathlib import Path
 
@@ -10,18 +9,6 @@ import pytest
 
 import zcx
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def plugins(tmp_path_factory):
-    """The two real calculators, built from their sources."""
-    place = tmp_path_factory.mktemp("plugins")
-    for name in ("transform", "group_delays"):
-        subprocess.run(["cc", "-std=c11", "-O2", "-shared", "-fPIC", "-o", place / f"{name}.so",
-                        f"-I{ROOT}/core/include", ROOT / f"calculators/c/{name}.c", "-lm"],
-                       check=True)
-    return place
 
 
 @pytest.fixture
