@@ -2,13 +2,11 @@
 
 import json
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import zcx
-
 
 
 @pytest.fixture
