@@ -10,9 +10,9 @@ static int name_find(PyObject *name, const char *const *names, int count)
     return -1;
 }
 
-bool arguments_bind(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                    const char *const *names, int positional, int required, int count,
-                    PyObject **out)
+bool arguments_bind(const char *function, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames, const char *const *names, int positional, int required,
+                    int count, PyObject **out)
 {
     if (nargs > positional) {
         PyErr_Format(PyExc_TypeError, "%s() takes at most %d positional arguments (%zd given)",
@@ -106,7 +106,8 @@ bool milliseconds_from(int64_t *out, PyObject *seconds, const char *name)
         return false;
     }
     if (!(number >= 0 && number <= 9e15)) {
-        PyErr_Format(PyExc_ValueError, "%s is %R: it must be from 0 to 9e15 seconds", name, seconds);
+        PyErr_Format(PyExc_ValueError, "%s is %R: it must be from 0 to 9e15 seconds", name,
+                     seconds);
         return false;
     }
     *out = (int64_t)ceil(number * 1000);

@@ -1,8 +1,7 @@
 /* NumPy, through Python calls only: arrays over the store's memory, and what describes an array. */
 #include "module.h"
 
-
-/* ---- finding NumPy ------------------------------------------------------------------------------------ */
+/* ---- finding NumPy -------------------------------------------------------------------------- */
 
 static bool numpy_keep(struct state *state, PyObject *numpy)
 {
@@ -52,13 +51,13 @@ bool numpy_loaded(struct state *state)
 
 bool is_array(struct state *state, PyObject *object)
 {
-    return numpy_loaded(state) &&
-           PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)state->ndarray);
+    return numpy_loaded(state) && PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)state->ndarray);
 }
 
-/* ---- dtypes and the text that says them ----------------------------------------------------------------- */
+/* ---- dtypes and the text that says them ----------------------------------------------------- */
 
-static const struct known_dtype *dtype_remember(struct state *state, PyObject *dtype, PyObject *text)
+static const struct known_dtype *dtype_remember(struct state *state, PyObject *dtype,
+                                                PyObject *text)
 {
     const char *utf8 = dtype && text ? PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
     if (!utf8) return NULL;
@@ -76,7 +75,8 @@ static const struct known_dtype *dtype_remember(struct state *state, PyObject *d
 static PyObject *dtype_hand_out(const struct known_dtype *known)
 {
     PyObject *dtype = known->dtype;
-    if (known->structured) return PyObject_CallMethod(dtype, "newbyteorder", "s", "|"); /* as it is */
+    if (known->structured)
+        return PyObject_CallMethod(dtype, "newbyteorder", "s", "|"); /* as it is */
     Py_INCREF(dtype);
     return dtype;
 }
@@ -122,7 +122,7 @@ PyObject *dtype_from(struct state *state, PyObject *object)
     return dtype;
 }
 
-/* ---- arrays over memory of the store ---------------------------------------------------------------------- */
+/* ---- arrays over memory of the store -------------------------------------------------------- */
 
 PyObject *shape_to(const uint64_t *shape, uint32_t ndim)
 {
@@ -150,7 +150,7 @@ PyObject *array_over(struct state *state, PyObject *owner, uint64_t offset, cons
     return array;
 }
 
-/* ---- describing an array ------------------------------------------------------------------------------------- */
+/* ---- describing an array -------------------------------------------------------------------- */
 
 static bool shape_from(struct described *out, PyObject *array)
 {
@@ -177,8 +177,8 @@ static bool nbytes_from(struct described *out, PyObject *array)
     return out->nbytes != (uint64_t)-1 || !PyErr_Occurred();
 }
 
-/* Contiguous elements are seen through a buffer, without the format that NumPy can't give for dates.
- * Both orders fit an array of one dimension: then it is C. */
+/* Contiguous elements are seen through a buffer, without the format that NumPy can't give for
+ * dates. Both orders fit an array of one dimension: then it is C. */
 static void elements_from(struct described *out)
 {
     out->order = 'C';
@@ -242,8 +242,7 @@ void copy_unlocked(void *to, const void *from, size_t length)
         zcx_copy(to, from, length);
         return;
     }
-    Py_BEGIN_ALLOW_THREADS
-    zcx_copy(to, from, length);
+    Py_BEGIN_ALLOW_THREADS zcx_copy(to, from, length);
     Py_END_ALLOW_THREADS
 }
 
@@ -251,7 +250,8 @@ void copy_unlocked(void *to, const void *from, size_t length)
 static bool copy_strided(const struct described *from, void *to, PyObject *gather)
 {
     PyObject *memory = PyMemoryView_FromMemory(to, (Py_ssize_t)from->nbytes, PyBUF_WRITE);
-    PyObject *done = memory ? PyObject_CallFunctionObjArgs(gather, from->array, memory, NULL) : NULL;
+    PyObject *done =
+        memory ? PyObject_CallFunctionObjArgs(gather, from->array, memory, NULL) : NULL;
     PyObject *released = memory ? PyObject_CallMethod(memory, "release", NULL) : NULL;
     Py_XDECREF(released);
     Py_XDECREF(memory);

@@ -2,8 +2,7 @@
 #include "module.h"
 
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     struct handle *handle;
     zcx_batch *batch; /* NULL: ended, or in use by another thread */
     PyObject *transaction;
@@ -74,10 +73,8 @@ static PyObject *batch_commit(Batch *self, PyObject *unused)
     uint64_t transaction = 0;
     zcx_batch *batch = batch_take(self);
     if (!batch) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_batch_commit(batch, &transaction, &error);
-    Py_END_ALLOW_THREADS
-    if (status == ZCX_OK) return PyLong_FromUnsignedLongLong(transaction);
+    Py_BEGIN_ALLOW_THREADS status = zcx_batch_commit(batch, &transaction, &error);
+    Py_END_ALLOW_THREADS if (status == ZCX_OK) return PyLong_FromUnsignedLongLong(transaction);
     self->batch = batch;
     return raise_error(self->state, &error);
 }
@@ -87,10 +84,8 @@ static PyObject *batch_discard(Batch *self, PyObject *unused)
     (void)unused;
     zcx_batch *batch = self->batch;
     self->batch = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    zcx_batch_discard(batch);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS zcx_batch_discard(batch);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyObject *batch_enter(PyObject *self, PyObject *unused)
@@ -124,16 +119,17 @@ static void batch_dealloc(Batch *self)
     object_free(self);
 }
 
-static PyMethodDef batch_methods[] = {
-    {"put", (PyCFunction)(void (*)(void))batch_put, METH_FASTCALL | METH_KEYWORDS,
-     "As Store.put; others see it after the commit."},
-    {"delete", (PyCFunction)batch_delete, METH_O, "Deletes a key; one that is not there is no error."},
-    {"commit", (PyCFunction)batch_commit, METH_NOARGS,
-     "All or nothing. Returns LMDB's transaction id."},
-    {"discard", (PyCFunction)batch_discard, METH_NOARGS, NULL},
-    {"__enter__", batch_enter, METH_NOARGS, NULL},
-    {"__exit__", (PyCFunction)batch_exit, METH_VARARGS, NULL},
-    {NULL, NULL, 0, NULL}};
+static PyMethodDef batch_methods[] = {{"put", (PyCFunction)(void (*)(void))batch_put,
+                                       METH_FASTCALL | METH_KEYWORDS,
+                                       "As Store.put; others see it after the commit."},
+                                      {"delete", (PyCFunction)batch_delete, METH_O,
+                                       "Deletes a key; one that is not there is no error."},
+                                      {"commit", (PyCFunction)batch_commit, METH_NOARGS,
+                                       "All or nothing. Returns LMDB's transaction id."},
+                                      {"discard", (PyCFunction)batch_discard, METH_NOARGS, NULL},
+                                      {"__enter__", batch_enter, METH_NOARGS, NULL},
+                                      {"__exit__", (PyCFunction)batch_exit, METH_VARARGS, NULL},
+                                      {NULL, NULL, 0, NULL}};
 
 static PyType_Slot batch_slots[] = {
     {Py_tp_dealloc, batch_dealloc},
@@ -141,7 +137,6 @@ static PyType_Slot batch_slots[] = {
     {Py_tp_doc, "Many puts and deletes in one transaction, committed when its `with` ends."},
     {0, NULL}};
 
-PyType_Spec batch_spec = {"zcx.Batch", sizeof(Batch), 0,
-                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-                              Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                          batch_slots};
+PyType_Spec batch_spec = {
+    "zcx.Batch", sizeof(Batch), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, batch_slots};

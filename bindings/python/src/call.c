@@ -2,7 +2,7 @@
  * core decides which way each leg goes. */
 #include "module.h"
 
-/* ---- giving a call its legs ------------------------------------------------------------------------------- */
+/* ---- giving a call its legs ----------------------------------------------------------------- */
 
 static zcx_call *call_use(Call *self)
 {
@@ -23,8 +23,14 @@ static PyObject *call_put(Call *self, PyObject *data, bool output)
     Py_RETURN_NONE;
 }
 
-static PyObject *call_put_input(Call *self, PyObject *data) { return call_put(self, data, false); }
-static PyObject *call_put_output(Call *self, PyObject *data) { return call_put(self, data, true); }
+static PyObject *call_put_input(Call *self, PyObject *data)
+{
+    return call_put(self, data, false);
+}
+static PyObject *call_put_output(Call *self, PyObject *data)
+{
+    return call_put(self, data, true);
+}
 
 /* An input that the callee has already: the core wants one before it takes an output. */
 static PyObject *call_skip_input(Call *self, PyObject *unused)
@@ -33,12 +39,12 @@ static PyObject *call_skip_input(Call *self, PyObject *unused)
     zcx_error error = ZCX_ERROR_INIT;
     zcx_call *call = call_use(self);
     if (!call) return NULL;
-    if (zcx_call_skip_input(call, &error) != ZCX_OK)
-        return raise_error(self->state, &error);
+    if (zcx_call_skip_input(call, &error) != ZCX_OK) return raise_error(self->state, &error);
     Py_RETURN_NONE;
 }
 
-/* The payload that `data` stands on becomes the input, as it is; its pin is held as long as the call. */
+/* The payload that `data` stands on becomes the input, as it is; its pin is held as long as the
+ * call. */
 static PyObject *call_chain(Call *self, PyObject *data)
 {
     zcx_error error = ZCX_ERROR_INIT;
@@ -53,7 +59,7 @@ static PyObject *call_chain(Call *self, PyObject *data)
     Py_RETURN_TRUE;
 }
 
-/* ---- references, as msgpack bytes ------------------------------------------------------------------------------ */
+/* ---- references, as msgpack bytes ----------------------------------------------------------- */
 
 static zcx_reference *reference_from(struct state *state, PyObject *bytes)
 {
@@ -102,10 +108,8 @@ static PyObject *call_request(Call *self, PyObject *unused)
     zcx_status status;
     zcx_call *call = call_use(self);
     if (!call) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_call_request(&reference, call, &error);
-    Py_END_ALLOW_THREADS
-    if (status != ZCX_OK) return raise_error(self->state, &error);
+    Py_BEGIN_ALLOW_THREADS status = zcx_call_request(&reference, call, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_error(self->state, &error);
     if (reference) return reference_to(self->state, reference);
     Py_RETURN_NONE;
 }
@@ -121,15 +125,13 @@ static PyObject *call_accept(Call *self, PyObject *bytes)
         reference = reference_from(self->state, bytes);
         if (!reference) PyErr_Clear(); /* which is no answer: the core says so */
     }
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_call_accept(call, reference, &error);
-    Py_END_ALLOW_THREADS
-    zcx_reference_free(reference);
+    Py_BEGIN_ALLOW_THREADS status = zcx_call_accept(call, reference, &error);
+    Py_END_ALLOW_THREADS zcx_reference_free(reference);
     if (status != ZCX_OK) return raise_error(self->state, &error);
     Py_RETURN_NONE;
 }
 
-/* ---- running, and the result ---------------------------------------------------------------------------------- */
+/* ---- running, and the result ---------------------------------------------------------------- */
 
 static PyObject *call_by_reference(Call *self, PyObject *args)
 {
@@ -182,10 +184,8 @@ static PyObject *call_run(Call *self, PyObject *unused)
     zcx_status status;
     zcx_call *call = call_use(self);
     if (!call) return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_calculator_call(self->owner->calculator, call, &error);
-    Py_END_ALLOW_THREADS
-    if (status != ZCX_OK) return raise_failed(self, &error);
+    Py_BEGIN_ALLOW_THREADS status = zcx_calculator_call(self->owner->calculator, call, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_failed(self, &error);
     Py_RETURN_NONE;
 }
 
@@ -233,7 +233,7 @@ static PyObject *call_reference(Call *self, PyObject *unused)
     return pair;
 }
 
-/* ---- the type ----------------------------------------------------------------------------------------------------- */
+/* ---- the type ------------------------------------------------------------------------------- */
 
 static void call_dealloc(Call *self)
 {
@@ -261,7 +261,6 @@ static PyMethodDef call_methods[] = {
 static PyType_Slot call_slots[] = {
     {Py_tp_dealloc, call_dealloc}, {Py_tp_methods, call_methods}, {0, NULL}};
 
-PyType_Spec call_spec = {"zcx._zcx.Call", sizeof(Call), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-                             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                         call_slots};
+PyType_Spec call_spec = {
+    "zcx._zcx.Call", sizeof(Call), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, call_slots};

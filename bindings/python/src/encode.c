@@ -1,7 +1,7 @@
 /* Encoding: any Python object to a record, with one copy of its bytes at most. */
 #include "module.h"
 
-/* ---- one function per format ----------------------------------------------------------------------------- */
+/* ---- one function per format ---------------------------------------------------------------- */
 
 static bool encode_bytes(struct sink *sink, PyObject *data, const zcx_envelope *envelope)
 {
@@ -47,8 +47,10 @@ static bool encode_array(struct sink *sink, PyObject *data, zcx_envelope *envelo
     struct described described;
     if (!numpy_import(sink->state)) return false;
     if (!is_array(sink->state, data)) {
-        PyErr_Format(PyExc_TypeError, "format 'numpy' takes a numpy.ndarray, not %R: make one of it "
-                                      "with numpy.asarray", Py_TYPE(data));
+        PyErr_Format(PyExc_TypeError,
+                     "format 'numpy' takes a numpy.ndarray, not %R: make one of it "
+                     "with numpy.asarray",
+                     Py_TYPE(data));
         return false;
     }
     if (!describe(sink->state, &described, data)) return false;
@@ -104,15 +106,15 @@ done:
     return ok;
 }
 
-/* ---- choosing one ---------------------------------------------------------------------------------------- */
+/* ---- choosing one --------------------------------------------------------------------------- */
 
 /* 1, 0, or -1 with an exception. Imports nothing: a table's module is loaded. */
 static int is_arrow(struct state *state, PyObject *data)
 {
     PyObject *module = PyObject_GetAttrString((PyObject *)Py_TYPE(data), "__module__");
     if (!module) PyErr_Clear();
-    bool from_arrow = module && PyUnicode_Check(module) && PyUnicode_Tailmatch(
-        module, state->pyarrow, 0, PY_SSIZE_T_MAX, -1) == 1;
+    bool from_arrow = module && PyUnicode_Check(module) &&
+                      PyUnicode_Tailmatch(module, state->pyarrow, 0, PY_SSIZE_T_MAX, -1) == 1;
     Py_XDECREF(module);
     if (!from_arrow) return 0;
     PyObject *test = helper(state, "is_arrow");

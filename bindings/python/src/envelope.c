@@ -34,7 +34,8 @@ bool envelope_fill(struct state *state, zcx_envelope *envelope, bool *named,
            text_from(&envelope->content_type, options->content_type, "content_type");
 }
 
-/* In the order of the class's fields; "s" and "z" take the texts as UTF-8, which the core checked. */
+/* In the order of the class's fields; "s" and "z" take the texts as UTF-8, which the core checked.
+ */
 PyObject *envelope_to(struct state *state, const zcx_envelope *envelope)
 {
     PyObject *shape = envelope->dtype ? shape_to(envelope->shape, envelope->ndim) : Py_None;

@@ -6,18 +6,18 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     static char *names[] = {"json", "plugin", NULL};
     const char *json;
     int plugin;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sp:Exchange", names, &json, &plugin)) return NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sp:Exchange", names, &json, &plugin))
+        return NULL;
     struct state *state = state_of(type);
     Exchange *self = state ? object_new(type) : NULL;
     if (!self) return NULL;
     self->state = state;
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = plugin ? zcx_calculator_open(&self->calculator, json, &error)
-                    : zcx_exchange_open(&self->exchange, json, &error);
-    Py_END_ALLOW_THREADS
-    if (status != ZCX_OK) {
+    Py_BEGIN_ALLOW_THREADS status = plugin ? zcx_calculator_open(&self->calculator, json, &error)
+                                           : zcx_exchange_open(&self->exchange, json, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK)
+    {
         Py_DECREF(self);
         return raise_error(state, &error);
     }
@@ -27,13 +27,10 @@ static PyObject *exchange_new(PyTypeObject *type, PyObject *args, PyObject *kwar
 
 static void exchange_dealloc(Exchange *self)
 {
-    Py_BEGIN_ALLOW_THREADS
-    if (self->calculator)
-        (void)zcx_calculator_close(self->calculator, NULL); /* no call runs: each has a reference */
-    else
-        zcx_exchange_close(self->exchange);
-    Py_END_ALLOW_THREADS
-    object_free(self);
+    Py_BEGIN_ALLOW_THREADS if (self->calculator)(void)
+        zcx_calculator_close(self->calculator, NULL); /* no call runs: each has a reference */
+    else zcx_exchange_close(self->exchange);
+    Py_END_ALLOW_THREADS object_free(self);
 }
 
 static PyObject *exchange_call(Exchange *self, PyObject *unused)
@@ -46,10 +43,8 @@ static PyObject *exchange_call(Exchange *self, PyObject *unused)
     call->state = self->state;
     Py_INCREF((PyObject *)self);
     call->owner = self;
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_call_open(&call->call, self->exchange, &error);
-    Py_END_ALLOW_THREADS
-    if (status == ZCX_OK) return (PyObject *)call;
+    Py_BEGIN_ALLOW_THREADS status = zcx_call_open(&call->call, self->exchange, &error);
+    Py_END_ALLOW_THREADS if (status == ZCX_OK) return (PyObject *)call;
     Py_DECREF(call);
     return raise_error(self->state, &error);
 }
@@ -59,10 +54,8 @@ static PyObject *exchange_sweep(Exchange *self, PyObject *unused)
     (void)unused;
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_exchange_sweep(self->exchange, &error);
-    Py_END_ALLOW_THREADS
-    if (status != ZCX_OK) return raise_error(self->state, &error);
+    Py_BEGIN_ALLOW_THREADS status = zcx_exchange_sweep(self->exchange, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_error(self->state, &error);
     Py_RETURN_NONE;
 }
 
@@ -97,12 +90,11 @@ static PyMethodDef exchange_methods[] = {
      "Deletes the records of released results now."},
     {NULL, NULL, 0, NULL}};
 
-static PyGetSetDef exchange_properties[] = {
-    {"name", (getter)exchange_name, NULL, NULL, NULL},
-    {"enabled", (getter)exchange_enabled, NULL, NULL, NULL},
-    {"mode", (getter)exchange_mode, NULL, NULL, NULL},
-    {"format", (getter)exchange_format, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef exchange_properties[] = {{"name", (getter)exchange_name, NULL, NULL, NULL},
+                                            {"enabled", (getter)exchange_enabled, NULL, NULL, NULL},
+                                            {"mode", (getter)exchange_mode, NULL, NULL, NULL},
+                                            {"format", (getter)exchange_format, NULL, NULL, NULL},
+                                            {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot exchange_slots[] = {{Py_tp_new, exchange_new},
                                        {Py_tp_dealloc, exchange_dealloc},

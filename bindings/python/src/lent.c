@@ -6,7 +6,7 @@
  * reference to the array (torch.from_numpy, an unfinished numpy.nditer, ctypes). */
 #include "module.h"
 
-/* ---- Lent: what an array stands on ------------------------------------------------------------------ */
+/* ---- Lent: what an array stands on ---------------------------------------------------------- */
 
 static int lent_buffer(Lent *self, Py_buffer *buffer, int flags)
 {
@@ -35,16 +35,19 @@ static PyType_Slot lent_slots[] = {{Py_tp_dealloc, lent_dealloc},
                                    {Py_tp_doc, "Memory of a loan, under an array of it."},
                                    {0, NULL}};
 
-PyType_Spec lent_spec = {"zcx._zcx.Lent", sizeof(Lent), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-                             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                         lent_slots};
+PyType_Spec lent_spec = {
+    "zcx._zcx.Lent", sizeof(Lent), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, lent_slots};
 
-/* ---- LoanArray: ndarray, and a reference to what it stands on ---------------------------------------- */
+/* ---- LoanArray: ndarray, and a reference to what it stands on ------------------------------- */
 
-static struct state *array_state(PyObject *array) { return PyType_GetModuleState(Py_TYPE(array)); }
+static struct state *array_state(PyObject *array)
+{
+    return PyType_GetModuleState(Py_TYPE(array));
+}
 
-/* Behind NumPy's own fields, whose size only NumPy knows. NULL for a copy, which has its own memory. */
+/* Behind NumPy's own fields, whose size only NumPy knows. NULL for a copy, which has its own
+ * memory. */
 static Lent **array_lent(const struct state *state, PyObject *array)
 {
     return (Lent **)((char *)array + state->ndarray_size);
@@ -157,7 +160,7 @@ bool lent_array_make(struct state *state)
     return state->lent_array != NULL;
 }
 
-/* ---- one array of a loan --------------------------------------------------------------------------------- */
+/* ---- one array of a loan -------------------------------------------------------------------- */
 
 bool given_make(struct state *state, struct given *out, struct memory *memory, PyObject *dtype,
                 PyObject *shape, PyObject *order, uint64_t offset)
@@ -168,13 +171,12 @@ bool given_make(struct state *state, struct given *out, struct memory *memory, P
     if (out->lent) {
         out->lent->memory = memory_keep(memory);
         out->lent->offset = offset;
-        out->inner = PyObject_CallFunctionObjArgs(state->ndarray, shape, checked,
-                                                  (PyObject *)out->lent, state->zero, Py_None,
-                                                  order, NULL);
+        out->inner =
+            PyObject_CallFunctionObjArgs(state->ndarray, shape, checked, (PyObject *)out->lent,
+                                         state->zero, Py_None, order, NULL);
     }
     Py_XDECREF(checked);
-    if (out->inner)
-        out->array = PyObject_CallMethod(out->inner, "view", "O", state->lent_array);
+    if (out->inner) out->array = PyObject_CallMethod(out->inner, "view", "O", state->lent_array);
     if (!out->array) {
         given_clear(out);
         return false;
@@ -191,12 +193,15 @@ void given_clear(struct given *given)
     Py_CLEAR(given->lent);
 }
 
-bool given_held(const struct given *given) { return Py_REFCNT(given->array) > 1; }
+bool given_held(const struct given *given)
+{
+    return Py_REFCNT(given->array) > 1;
+}
 
 Py_ssize_t given_writers(const struct given *given)
 {
-    Py_ssize_t plain = Py_REFCNT(given->inner) - 2;             /* ours, the array's */
-    Py_ssize_t lent = Py_REFCNT((PyObject *)given->lent) - 3;   /* ours, inner's, the array's */
+    Py_ssize_t plain = Py_REFCNT(given->inner) - 2;           /* ours, the array's */
+    Py_ssize_t lent = Py_REFCNT((PyObject *)given->lent) - 3; /* ours, inner's, the array's */
     return plain + lent + given->lent->exports;
 }
 
@@ -205,8 +210,8 @@ bool given_freeze(const struct given *given, bool frozen)
     PyObject *first = frozen ? given->array : given->inner;
     PyObject *second = frozen ? given->inner : given->array;
     PyObject *one = PyObject_CallMethod(first, "setflags", "O", frozen ? Py_False : Py_True);
-    PyObject *two = one ? PyObject_CallMethod(second, "setflags", "O", frozen ? Py_False : Py_True)
-                        : NULL;
+    PyObject *two =
+        one ? PyObject_CallMethod(second, "setflags", "O", frozen ? Py_False : Py_True) : NULL;
     Py_XDECREF(one);
     Py_XDECREF(two);
     return two != NULL;

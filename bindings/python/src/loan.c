@@ -2,8 +2,7 @@
 #include "module.h"
 
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     struct memory *memory; /* NULL: ended, and no buffer of it lives */
     bool ended;            /* published or discarded */
     bool busy;             /* a thread is publishing it */
@@ -79,7 +78,7 @@ static PyObject *loan_exit(Loan *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
-/* ---- its buffer ------------------------------------------------------------------------------------ */
+/* ---- its buffer ----------------------------------------------------------------------------- */
 
 static int loan_buffer(Loan *self, Py_buffer *buffer, int flags)
 {
@@ -104,7 +103,7 @@ static void loan_release(Loan *self, Py_buffer *unused)
     memory_drop(memory);
 }
 
-/* ---- array ------------------------------------------------------------------------------------------ */
+/* ---- array ---------------------------------------------------------------------------------- */
 
 static PyObject *loan_array(Loan *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -134,7 +133,7 @@ static PyObject *loan_array(Loan *self, PyObject *const *args, Py_ssize_t nargs,
     return given->array;
 }
 
-/* ---- publish ------------------------------------------------------------------------------------------ */
+/* ---- publish -------------------------------------------------------------------------------- */
 
 static bool loan_unshared(Loan *self)
 {
@@ -155,7 +154,8 @@ static bool loan_freeze(Loan *self, bool frozen)
     self->memory->writable = !frozen;
     bool ok = true;
     for (Py_ssize_t i = 0; i < self->count; i++)
-        if (given_held(&self->given[i]) || !frozen) ok = given_freeze(&self->given[i], frozen) && ok;
+        if (given_held(&self->given[i]) || !frozen)
+            ok = given_freeze(&self->given[i], frozen) && ok;
     return ok;
 }
 
@@ -174,7 +174,8 @@ static bool loan_describe(Loan *self, struct described *described, zcx_envelope 
     if (!only && named && envelope->format == ZCX_NUMPY)
         return raise_status(self->state, ZCX_EINVAL,
                             "format 'numpy' needs a loan that lent one array, at offset 0; this "
-                            "one lent %zd", self->count);
+                            "one lent %zd",
+                            self->count);
     if (!only || (named && envelope->format != ZCX_NUMPY)) return true;
     if (!describe(self->state, described, self->given[0].inner)) return false;
     described_to(envelope, described);
@@ -230,7 +231,7 @@ done:
     return ok ? PyLong_FromUnsignedLongLong(transaction) : NULL;
 }
 
-/* ---- the type ------------------------------------------------------------------------------------------- */
+/* ---- the type ------------------------------------------------------------------------------- */
 
 static Py_ssize_t loan_length(Loan *self)
 {
@@ -292,7 +293,6 @@ static PyType_Slot loan_slots[] = {
     {Py_tp_doc, "Memory of the store, to build a payload in. A writable buffer."},
     {0, NULL}};
 
-PyType_Spec loan_spec = {"zcx.Loan", sizeof(Loan), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-                             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                         loan_slots};
+PyType_Spec loan_spec = {
+    "zcx.Loan", sizeof(Loan), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, loan_slots};

@@ -19,10 +19,10 @@ struct memory *memory_new(struct state *state, struct handle *handle, uint64_t s
     } else {
         zcx_error error = ZCX_ERROR_INIT;
         zcx_status status;
-        Py_BEGIN_ALLOW_THREADS
-        status = zcx_store_loan(&memory->loan, handle->store, size, timeout_ms, &error);
-        Py_END_ALLOW_THREADS
-        if (status != ZCX_OK) {
+        Py_BEGIN_ALLOW_THREADS status =
+            zcx_store_loan(&memory->loan, handle->store, size, timeout_ms, &error);
+        Py_END_ALLOW_THREADS if (status != ZCX_OK)
+        {
             free(memory);
             return raise_error(state, &error);
         }
@@ -52,18 +52,14 @@ bool memory_publish(struct state *state, struct memory *memory, const struct key
 {
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
-    Py_BEGIN_ALLOW_THREADS
-    if (!memory->loan)
-        status = zcx_store_put(memory->handle->store, key->data, key->length, memory->data, length,
-                               envelope, transaction, &error);
-    else if (hold)
-        status = zcx_loan_publish_view(&memory->view, memory->loan, key->data, key->length, length,
-                                       envelope, transaction, &error);
-    else
-        status = zcx_loan_publish(memory->loan, key->data, key->length, length, envelope,
-                                  transaction, &error);
-    Py_END_ALLOW_THREADS
-    if (status != ZCX_OK) return raise_error(state, &error);
+    Py_BEGIN_ALLOW_THREADS if (!memory->loan) status =
+        zcx_store_put(memory->handle->store, key->data, key->length, memory->data, length, envelope,
+                      transaction, &error);
+    else if (hold) status = zcx_loan_publish_view(
+        &memory->view, memory->loan, key->data, key->length, length, envelope, transaction, &error);
+    else status = zcx_loan_publish(memory->loan, key->data, key->length, length, envelope,
+                                   transaction, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_error(state, &error);
     memory->loan = NULL;
     return true;
 }

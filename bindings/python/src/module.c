@@ -5,9 +5,15 @@
 
 unsigned fork_count;
 
-static void forked(void) { fork_count++; }
+static void forked(void)
+{
+    fork_count++;
+}
 
-void *object_new(PyTypeObject *type) { return PyType_GenericAlloc(type, 0); }
+void *object_new(PyTypeObject *type)
+{
+    return PyType_GenericAlloc(type, 0);
+}
 
 void object_free(void *self)
 {
@@ -17,7 +23,8 @@ void object_free(void *self)
     Py_DECREF(type);
 }
 
-/* The state of the class that defines `type` or a base of it: only that one belongs to the module. */
+/* The state of the class that defines `type` or a base of it: only that one belongs to the module.
+ */
 struct state *state_of(PyTypeObject *type)
 {
     for (; type; type = PyType_GetSlot(type, Py_tp_base)) {
@@ -35,7 +42,7 @@ PyObject *helper(struct state *state, const char *name)
     return state->helpers ? PyObject_GetAttrString(state->helpers, name) : NULL;
 }
 
-/* ---- the log: the core's messages go to Python's logger "zcx" -------------------------------------- */
+/* ---- the log: the core's messages go to Python's logger "zcx" ------------------------------- */
 
 static PyObject *logger; /* of the process, as the core's callback is; set under the GIL */
 
@@ -81,7 +88,7 @@ static bool log_begin(void)
     return true;
 }
 
-/* ---- making the module ------------------------------------------------------------------------------ */
+/* ---- making the module ---------------------------------------------------------------------- */
 
 static bool type_add(PyObject *module, PyTypeObject **out, PyType_Spec *spec)
 {
@@ -121,18 +128,17 @@ static int module_exec(PyObject *module)
     PyObject *envelopes = PyImport_ImportModule("zcx.envelope");
     state->envelope = envelopes ? PyObject_GetAttrString(envelopes, "Envelope") : NULL;
     Py_XDECREF(envelopes);
-    bool ok = state->order_c && state->order_f && state->zero && state->pyarrow && state->envelope &&
-              errors_load(state) && type_add(module, &state->store, &store_spec) &&
-              type_add(module, &state->pin, &pin_spec) &&
-              type_add(module, &state->view, &view_spec) &&
-              type_add(module, &state->loan, &loan_spec) &&
-              type_add(module, &state->lent, &lent_spec) &&
-              type_add(module, &state->scan, &scan_spec) &&
-              type_add(module, &state->batch, &batch_spec) &&
-              type_add(module, &state->exchange, &exchange_spec) &&
-              type_add(module, &state->call, &call_spec) && statuses_add(module) &&
-              PyModule_AddFunctions(module, codec_functions) == 0 &&
-              PyModule_AddStringConstant(module, "version", zcx_version()) == 0 && log_begin();
+    bool ok =
+        state->order_c && state->order_f && state->zero && state->pyarrow && state->envelope &&
+        errors_load(state) && type_add(module, &state->store, &store_spec) &&
+        type_add(module, &state->pin, &pin_spec) && type_add(module, &state->view, &view_spec) &&
+        type_add(module, &state->loan, &loan_spec) && type_add(module, &state->lent, &lent_spec) &&
+        type_add(module, &state->scan, &scan_spec) &&
+        type_add(module, &state->batch, &batch_spec) &&
+        type_add(module, &state->exchange, &exchange_spec) &&
+        type_add(module, &state->call, &call_spec) && statuses_add(module) &&
+        PyModule_AddFunctions(module, codec_functions) == 0 &&
+        PyModule_AddStringConstant(module, "version", zcx_version()) == 0 && log_begin();
     return ok ? 0 : -1;
 }
 
@@ -212,4 +218,7 @@ static PyModuleDef module = {.m_base = PyModuleDef_HEAD_INIT,
                              .m_free = module_free};
 
 PyMODINIT_FUNC PyInit__zcx(void);
-PyMODINIT_FUNC PyInit__zcx(void) { return PyModuleDef_Init(&module); }
+PyMODINIT_FUNC PyInit__zcx(void)
+{
+    return PyModuleDef_Init(&module);
+}

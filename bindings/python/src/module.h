@@ -19,7 +19,7 @@
 enum { STATUS_COUNT = 0 ZCX_STATUS_TABLE(STATUS_ONE) };
 
 #define DTYPES_CACHED 16
-#define COPY_UNLOCKED 65536 /* bytes: smaller copies are done before another thread gets the GIL */
+#define COPY_UNLOCKED 65536 /* bytes: smaller copies are done before another thread is */
 
 /* A NumPy dtype that put or get has met, and the text that says it in an envelope. */
 struct known_dtype {
@@ -31,8 +31,8 @@ struct known_dtype {
 struct state {
     PyObject *exceptions[STATUS_COUNT]; /* by status; [0] is Error itself */
     PyTypeObject *store, *pin, *view, *loan, *lent, *scan, *batch, *exchange, *call;
-    PyObject *envelope; /* zcx.envelope.Envelope */
-    PyObject *helpers;  /* zcx._helpers, imported at the first need */
+    PyObject *envelope;                               /* zcx.envelope.Envelope */
+    PyObject *helpers;                                /* zcx._helpers, imported at the first need */
     PyObject *ndarray, *generic, *dtype, *lent_array; /* NULL until NumPy is in use */
     Py_ssize_t ndarray_size;
     struct known_dtype dtypes[DTYPES_CACHED];
@@ -40,13 +40,13 @@ struct state {
     PyObject *order_c, *order_f, *zero, *pyarrow; /* "C", "F", 0, "pyarrow" */
 };
 
-/* ---- arguments (arguments.c) --------------------------------------------------------------------- */
+/* ---- arguments (arguments.c) ---------------------------------------------------------------- */
 
 /* Binds a fast call to names[0..count): the first `positional` may come by position, the first
  * `required` have to come. What was not given is NULL; the rest is borrowed. */
-bool arguments_bind(const char *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                    const char *const *names, int positional, int required, int count,
-                    PyObject **out);
+bool arguments_bind(const char *function, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames, const char *const *names, int positional, int required,
+                    int count, PyObject **out);
 
 /* A key: bytes as they are, or text as UTF-8; borrowed from `object`. */
 struct key {
@@ -60,7 +60,7 @@ bool size_from(uint64_t *out, PyObject *object, const char *name);
 bool milliseconds_from(int64_t *out, PyObject *seconds, const char *name);
 bool text_from(const char **out, PyObject *object, const char *name); /* None or NULL: NULL */
 
-/* ---- errors (error.c) ------------------------------------------------------------------------------ */
+/* ---- errors (error.c) ----------------------------------------------------------------------- */
 
 bool errors_load(struct state *state);
 /* Raises the exception of a failed call; always NULL. */
@@ -68,7 +68,7 @@ void *raise_error(struct state *state, const zcx_error *error);
 __attribute__((format(printf, 3, 4))) void *raise_status(struct state *state, zcx_status status,
                                                          const char *format, ...);
 
-/* ---- store (store.c) --------------------------------------------------------------------------------- */
+/* ---- store (store.c) ------------------------------------------------------------------------ */
 
 /* The core's handle: shared by the Store and everything that came from it, closed by the last. */
 struct handle {
@@ -79,8 +79,7 @@ struct handle *handle_keep(struct handle *handle);
 void handle_drop(struct handle *handle); /* may release the GIL; NULL is a no-op */
 
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     struct handle *handle; /* NULL: closed */
     PyObject *weakrefs;
 } Store;
@@ -88,13 +87,23 @@ extern PyType_Spec store_spec;
 /* The store's handle, kept for the caller, or NULL with ClosedError. */
 struct handle *store_use(Store *self);
 
-/* ---- pin and view (view.c) ------------------------------------------------------------------------------ */
+/* Its methods with a key (record.c). */
+PyObject *store_put(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *store_get(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+PyObject *store_view(Store *self, PyObject *key);
+PyObject *store_delete(Store *self, PyObject *key);
+PyObject *store_exists(Store *self, PyObject *key);
+PyObject *store_subscript(Store *self, PyObject *key);
+int store_assign(Store *self, PyObject *key, PyObject *value);
+int store_contains(Store *self, PyObject *key);
+Py_ssize_t store_length(Store *self);
+
+/* ---- pin and view (view.c) ------------------------------------------------------------------ */
 
 /* What really holds a payload: a read-only buffer without methods. Arrays, memoryviews and Arrow
  * buffers refer to it, so a View can be released while they live. */
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     struct handle *handle; /* NULL: the core keeps the store for it */
     zcx_view *view;        /* NULL: a call's result that came directly */
     zcx_call *call;        /* the view is its result; NULL: the view is ours to release */
@@ -109,7 +118,7 @@ PyObject *view_new(struct state *state, PyObject *pin); /* steals the pin, also 
 /* The pin of a live View, borrowed; NULL when the object is none. */
 Pin *view_pin(struct state *state, PyObject *object);
 
-/* ---- envelope (envelope.c) --------------------------------------------------------------------------- */
+/* ---- envelope (envelope.c) ------------------------------------------------------------------ */
 
 /* What put and publish take by keyword. */
 struct options {
@@ -122,7 +131,7 @@ bool envelope_fill(struct state *state, zcx_envelope *envelope, bool *named,
                    const struct options *options);
 PyObject *envelope_to(struct state *state, const zcx_envelope *envelope);
 
-/* ---- NumPy (array.c) --------------------------------------------------------------------------------- */
+/* ---- NumPy (array.c) ------------------------------------------------------------------------ */
 
 /* Is NumPy loaded by anybody? An object can be an array only then. Never imports it. */
 bool numpy_loaded(struct state *state);
@@ -158,7 +167,7 @@ void copy_unlocked(void *to, const void *from, size_t length);
 
 PyObject *helper(struct state *state, const char *name); /* a function of zcx._helpers, new ref */
 
-/* ---- encode and decode (sink.c, encode.c, decode.c) -------------------------------------------------------------------------------- */
+/* ---- encode and decode (sink.c, encode.c, decode.c) ----------------------------------------- */
 
 /* Where an encoded payload goes: a store's key, a batch, or a leg of a calculator's call. */
 struct sink {
@@ -186,13 +195,13 @@ PyObject *decode_as(struct state *state, PyObject *pin, const zcx_envelope *enve
 
 /* msgpack (pack.c, unpack.c). `buffer` NULL only counts; the length is exact. */
 bool pack(struct state *state, PyObject *data, void *buffer, uint64_t capacity, uint64_t *length);
-/* Counts what would come back as an equal object of the same types; false, without an exception, when
- * it would not. */
+/* Counts what would come back as an equal object of the same types; false, without an exception,
+ * when it would not. */
 bool pack_exactly(struct state *state, PyObject *data, uint64_t *length);
 /* `owner`'s buffer is `data`; typed arrays refer to it. */
 PyObject *unpack(struct state *state, PyObject *owner, const void *data, uint64_t length);
 
-/* ---- loan (loan.c, memory.c, lent.c) -------------------------------------------------------------------- */
+/* ---- loan (loan.c, memory.c, lent.c) -------------------------------------------------------- */
 
 /* The memory of a loan: shared by the Loan and the arrays that it lent, so that neither a discarded
  * nor a published loan's memory is used again while one of them lives. Small ones are our own. */
@@ -217,15 +226,14 @@ bool memory_publish(struct state *state, struct memory *memory, const struct key
 
 /* What one lent array stands on; counts its writable buffers. */
 typedef struct {
-    PyObject_HEAD
-    struct memory *memory;
+    PyObject_HEAD struct memory *memory;
     uint64_t offset;
     Py_ssize_t exports;
 } Lent;
 
-/* An array that a loan lent. `array` is the user's; its base is `inner`, whose base is `lent`: NumPy
- * lets a view refer to the innermost array of its type, so whatever shares the memory refers to
- * `inner` or `lent`, and a mere name of the array does not. */
+/* An array that a loan lent. `array` is the user's; its base is `inner`, whose base is `lent`:
+ * NumPy lets a view refer to the innermost array of its type, so whatever shares the memory refers
+ * to `inner` or `lent`, and a mere name of the array does not. */
 struct given {
     PyObject *array, *inner;
     Lent *lent;
@@ -233,12 +241,12 @@ struct given {
 bool given_make(struct state *state, struct given *out, struct memory *memory, PyObject *dtype,
                 PyObject *shape, PyObject *order, uint64_t offset);
 void given_clear(struct given *given);
-bool given_held(const struct given *given); /* does anybody else have the array? */
+bool given_held(const struct given *given);          /* does anybody else have the array? */
 Py_ssize_t given_writers(const struct given *given); /* that would stay, besides the array itself */
 bool given_freeze(const struct given *given, bool frozen);
 bool lent_array_make(struct state *state); /* the array type of loans, once NumPy is there */
 
-/* ---- the rest ------------------------------------------------------------------------------------------ */
+/* ---- the rest ------------------------------------------------------------------------------- */
 
 extern PyType_Spec loan_spec, lent_spec, scan_spec, batch_spec;
 PyObject *loan_new(struct state *state, struct handle *handle, uint64_t size, int64_t timeout_ms);
@@ -246,18 +254,16 @@ PyObject *scan_new(Store *store, PyObject *const *args, Py_ssize_t nargs, PyObje
 PyObject *batch_new(Store *store);
 struct state *state_of(PyTypeObject *type); /* of one of the module's types, or a subclass */
 
-/* ---- calculators (exchange.c, call.c, origin.c) ------------------------------------------------------------ */
+/* ---- calculators (exchange.c, call.c, origin.c) --------------------------------------------- */
 
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     zcx_exchange *exchange;     /* the calculator's, if there is one */
     zcx_calculator *calculator; /* of a plug-in; else NULL */
 } Exchange;
 
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     Exchange *owner;
     zcx_call *call;    /* NULL: its result was taken */
     PyObject *chained; /* the pin whose view is the call's input */

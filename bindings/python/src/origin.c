@@ -1,7 +1,8 @@
-/* Origin: which payload an object was read from, so that it can travel by the record that it has. */
+/* Origin: which payload an object was read from, so that it can travel by the record that it has.
+ */
 #include "module.h"
 
-/* ---- is it one array? -------------------------------------------------------------------------------- */
+/* ---- is it one array? ----------------------------------------------------------------------- */
 
 struct match {
     const struct described *array;
@@ -19,11 +20,26 @@ static void *match_array(void *context, const zcx_array *found)
     return match; /* anything but NULL */
 }
 
-static void *no_scalar(void *context) { return (void)context, NULL; }
-static void *no_boolean(void *context, bool value) { return (void)context, (void)value, NULL; }
-static void *no_integer(void *context, int64_t value) { return (void)context, (void)value, NULL; }
-static void *no_unsigned(void *context, uint64_t value) { return (void)context, (void)value, NULL; }
-static void *no_real(void *context, double value) { return (void)context, (void)value, NULL; }
+static void *no_scalar(void *context)
+{
+    return (void)context, NULL;
+}
+static void *no_boolean(void *context, bool value)
+{
+    return (void)context, (void)value, NULL;
+}
+static void *no_integer(void *context, int64_t value)
+{
+    return (void)context, (void)value, NULL;
+}
+static void *no_unsigned(void *context, uint64_t value)
+{
+    return (void)context, (void)value, NULL;
+}
+static void *no_real(void *context, double value)
+{
+    return (void)context, (void)value, NULL;
+}
 static void *no_str(void *context, const char *text, uint64_t length)
 {
     return (void)context, (void)text, (void)length, NULL;
@@ -32,7 +48,10 @@ static void *no_bin(void *context, const void *data, uint64_t length)
 {
     return (void)context, (void)data, (void)length, NULL;
 }
-static void *no_container(void *context, uint64_t items) { return (void)context, (void)items, NULL; }
+static void *no_container(void *context, uint64_t items)
+{
+    return (void)context, (void)items, NULL;
+}
 static bool no_add(void *context, void *list, uint64_t index, void *item)
 {
     return (void)context, (void)list, (void)index, (void)item, false;
@@ -45,7 +64,10 @@ static void *no_extension(void *context, int8_t type, const void *data, uint64_t
 {
     return (void)context, (void)type, (void)data, (void)length, NULL;
 }
-static void no_drop(void *context, void *object) { (void)context, (void)object; }
+static void no_drop(void *context, void *object)
+{
+    (void)context, (void)object;
+}
 
 static const zcx_builder only_array = {
     .struct_size = sizeof(zcx_builder),
@@ -69,12 +91,12 @@ static bool unpacks_to(PyObject *pin, const struct described *array)
 {
     struct match match = {array, false};
     void *found = NULL;
-    zcx_status status = zcx_unpack(&found, ((Pin *)pin)->data, ((Pin *)pin)->length, &only_array,
-                                   &match, NULL);
+    zcx_status status =
+        zcx_unpack(&found, ((Pin *)pin)->data, ((Pin *)pin)->length, &only_array, &match, NULL);
     return status == ZCX_OK && match.same;
 }
 
-/* ---- where an object came from --------------------------------------------------------------------------- */
+/* ---- where an object came from -------------------------------------------------------------- */
 
 static bool is_whole(Pin *pin, const struct described *array)
 {

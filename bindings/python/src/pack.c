@@ -3,7 +3,6 @@
  * and kept while it is in use, and the packer refuses what does not come out as it was counted. */
 #include "module.h"
 
-
 struct walk {
     struct state *state;
     zcx_packer *packer;
@@ -16,7 +15,7 @@ struct walk {
 
 static bool pack_item(struct walk *walk, PyObject *item);
 
-/* ---- errors -------------------------------------------------------------------------------------------- */
+/* ---- errors --------------------------------------------------------------------------------- */
 
 /* "['config']['tags'][2]" */
 static PyObject *path_text(const struct walk *walk)
@@ -51,9 +50,12 @@ static bool refuse(struct walk *walk, PyObject *item, const char *why)
 }
 
 /* The packer keeps its first failure for the end; no exception is set then. */
-static bool packed(zcx_status status) { return status == ZCX_OK; }
+static bool packed(zcx_status status)
+{
+    return status == ZCX_OK;
+}
 
-/* ---- scalars --------------------------------------------------------------------------------------------- */
+/* ---- scalars -------------------------------------------------------------------------------- */
 
 static bool pack_long(struct walk *walk, PyObject *item)
 {
@@ -88,7 +90,7 @@ static bool pack_buffer(struct walk *walk, PyObject *item)
     return ok;
 }
 
-/* ---- arrays and NumPy's scalars ---------------------------------------------------------------------------- */
+/* ---- arrays and NumPy's scalars ------------------------------------------------------------- */
 
 static bool pack_array(struct walk *walk, PyObject *item)
 {
@@ -129,7 +131,7 @@ static bool pack_generic(struct walk *walk, PyObject *item)
     return ok;
 }
 
-/* ---- containers --------------------------------------------------------------------------------------------- */
+/* ---- containers ----------------------------------------------------------------------------- */
 
 /* Packs `item` as what `where` (stolen) leads to. */
 static bool pack_below(struct walk *walk, PyObject *where, PyObject *item)
@@ -206,7 +208,7 @@ static bool pack_mapping(struct walk *walk, PyObject *mapping)
     return ok;
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 static bool pack_rare(struct walk *walk, PyObject *item)
 {

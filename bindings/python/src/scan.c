@@ -2,8 +2,7 @@
 #include "module.h"
 
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     struct handle *handle;
     zcx_scan *scan; /* NULL: at its end */
     bool busy;      /* a thread is in the core with it */
@@ -46,8 +45,8 @@ static bool options_from(zcx_scan_options *options, PyObject *const *bound, bool
 
 PyObject *scan_new(Store *store, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const char *const names[] = {"prefix",    "start",    "stop",    "reverse", "limit",
-                                        "envelopes", "snapshot", "expired"};
+    static const char *const names[] = {"prefix", "start",     "stop",     "reverse",
+                                        "limit",  "envelopes", "snapshot", "expired"};
     PyObject *bound[ARGUMENTS];
     zcx_scan_options options = ZCX_SCAN_OPTIONS_INIT;
     zcx_error error = ZCX_ERROR_INIT;
@@ -66,10 +65,9 @@ PyObject *scan_new(Store *store, PyObject *const *args, Py_ssize_t nargs, PyObje
     self->state = store->state;
     self->handle = handle;
     self->envelopes = envelopes > 0;
-    Py_BEGIN_ALLOW_THREADS
-    if (!nothing) status = zcx_store_scan(&self->scan, handle->store, &options, &error);
-    Py_END_ALLOW_THREADS
-    if (status == ZCX_OK) return (PyObject *)self;
+    Py_BEGIN_ALLOW_THREADS if (!nothing) status =
+        zcx_store_scan(&self->scan, handle->store, &options, &error);
+    Py_END_ALLOW_THREADS if (status == ZCX_OK) return (PyObject *)self;
     Py_DECREF(self);
     return raise_error(store->state, &error);
 }
@@ -96,11 +94,10 @@ static PyObject *scan_next(Scan *self)
     if (!scan) return NULL;
     if (self->busy) return raise_status(self->state, ZCX_EBUSY, "another thread is in this scan");
     self->busy = true;
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_scan_next(scan, &data, &length, self->envelopes ? &envelope : NULL, &error);
+    Py_BEGIN_ALLOW_THREADS status =
+        zcx_scan_next(scan, &data, &length, self->envelopes ? &envelope : NULL, &error);
     if (status != ZCX_OK) zcx_scan_close(scan);
-    Py_END_ALLOW_THREADS
-    if (status != ZCX_OK) self->scan = NULL;
+    Py_END_ALLOW_THREADS if (status != ZCX_OK) self->scan = NULL;
     PyObject *item = NULL;
     if (status == ZCX_OK) item = item_to(self, data, length, &envelope);
     self->busy = false;
@@ -121,7 +118,6 @@ static PyType_Slot scan_slots[] = {{Py_tp_dealloc, scan_dealloc},
                                    {Py_tp_doc, "An iterator over a store's keys."},
                                    {0, NULL}};
 
-PyType_Spec scan_spec = {"zcx.Scan", sizeof(Scan), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-                             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                         scan_slots};
+PyType_Spec scan_spec = {
+    "zcx.Scan", sizeof(Scan), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, scan_slots};

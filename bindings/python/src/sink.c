@@ -6,17 +6,15 @@ void *sink_begin(struct sink *sink, uint64_t size)
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
     void *to = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    if (sink->call && sink->output)
-        status = zcx_call_output(&to, sink->call, size, &error);
-    else if (sink->call)
-        status = zcx_call_input(&to, sink->call, size, &error);
-    else {
+    Py_BEGIN_ALLOW_THREADS if (sink->call && sink->output) status =
+        zcx_call_output(&to, sink->call, size, &error);
+    else if (sink->call) status = zcx_call_input(&to, sink->call, size, &error);
+    else
+    {
         status = zcx_store_loan(&sink->loan, sink->handle->store, size, 0, &error);
         if (status == ZCX_OK) to = zcx_loan_data(sink->loan);
     }
-    Py_END_ALLOW_THREADS
-    return status == ZCX_OK ? to : raise_error(sink->state, &error);
+    Py_END_ALLOW_THREADS return status == ZCX_OK ? to : raise_error(sink->state, &error);
 }
 
 bool sink_end(struct sink *sink, uint64_t length, const zcx_envelope *envelope)
@@ -24,19 +22,15 @@ bool sink_end(struct sink *sink, uint64_t length, const zcx_envelope *envelope)
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
     const struct key *key = &sink->key;
-    Py_BEGIN_ALLOW_THREADS
-    if (sink->call && sink->output)
-        status = zcx_call_answer(sink->call, length, envelope, &error);
-    else if (sink->call)
-        status = zcx_call_submit(sink->call, length, envelope, &error);
-    else if (sink->batch)
-        status = zcx_batch_publish(sink->batch, sink->loan, key->data, key->length, length, envelope,
-                                   &error);
-    else
-        status = zcx_loan_publish(sink->loan, key->data, key->length, length, envelope,
-                                  &sink->transaction, &error);
-    Py_END_ALLOW_THREADS
-    if (status == ZCX_OK) {
+    Py_BEGIN_ALLOW_THREADS if (sink->call && sink->output) status =
+        zcx_call_answer(sink->call, length, envelope, &error);
+    else if (sink->call) status = zcx_call_submit(sink->call, length, envelope, &error);
+    else if (sink->batch) status = zcx_batch_publish(sink->batch, sink->loan, key->data,
+                                                     key->length, length, envelope, &error);
+    else status = zcx_loan_publish(sink->loan, key->data, key->length, length, envelope,
+                                   &sink->transaction, &error);
+    Py_END_ALLOW_THREADS if (status == ZCX_OK)
+    {
         sink->loan = NULL;
         return true;
     }
@@ -66,12 +60,9 @@ bool sink_put(struct sink *sink, const void *data, uint64_t length, const zcx_en
     zcx_status status;
     const struct key *key = &sink->key;
     if (sink->call) return put_in_call(sink, data, length, envelope);
-    Py_BEGIN_ALLOW_THREADS
-    if (sink->batch)
-        status = zcx_batch_put(sink->batch, key->data, key->length, data, length, envelope, &error);
-    else
-        status = zcx_store_put(sink->handle->store, key->data, key->length, data, length, envelope,
-                               &sink->transaction, &error);
-    Py_END_ALLOW_THREADS
-    return status == ZCX_OK || raise_error(sink->state, &error);
+    Py_BEGIN_ALLOW_THREADS if (sink->batch) status =
+        zcx_batch_put(sink->batch, key->data, key->length, data, length, envelope, &error);
+    else status = zcx_store_put(sink->handle->store, key->data, key->length, data, length, envelope,
+                                &sink->transaction, &error);
+    Py_END_ALLOW_THREADS return status == ZCX_OK || raise_error(sink->state, &error);
 }

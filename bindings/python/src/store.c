@@ -11,11 +11,9 @@ void handle_drop(struct handle *handle)
 {
     if (!handle || --handle->references) return;
     zcx_error error = ZCX_ERROR_INIT;
-    Py_BEGIN_ALLOW_THREADS
-    if (zcx_store_close(handle->store, &error) != ZCX_OK)
+    Py_BEGIN_ALLOW_THREADS if (zcx_store_close(handle->store, &error) != ZCX_OK)
         fprintf(stderr, "zcx: a store was left open: %s\n", error.message);
-    Py_END_ALLOW_THREADS
-    PyMem_Free(handle);
+    Py_END_ALLOW_THREADS PyMem_Free(handle);
 }
 
 struct handle *store_use(Store *self)
@@ -24,13 +22,14 @@ struct handle *store_use(Store *self)
     return raise_status(self->state, ZCX_ECLOSED, "the store is closed");
 }
 
-/* ---- opening and closing ----------------------------------------------------------------------- */
+/* ---- opening and closing -------------------------------------------------------------------- */
 
 static bool durability_from(zcx_durability *out, PyObject *object)
 {
     static const char *const names[] = {NULL, "none", "commit"};
     for (int i = 1; object && object != Py_None && i < 3; i++) {
-        if (!PyUnicode_Check(object) || PyUnicode_CompareWithASCIIString(object, names[i])) continue;
+        if (!PyUnicode_Check(object) || PyUnicode_CompareWithASCIIString(object, names[i]))
+            continue;
         *out = (zcx_durability)i;
         return true;
     }
@@ -74,10 +73,9 @@ static bool store_open(Store *self, const char *path, const zcx_store_options *o
     zcx_status status;
     struct handle *handle = PyMem_Malloc(sizeof *handle);
     if (!handle) return PyErr_NoMemory();
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_store_open(&store, path, options, &error);
-    Py_END_ALLOW_THREADS
-    if (status != ZCX_OK) {
+    Py_BEGIN_ALLOW_THREADS status = zcx_store_open(&store, path, options, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK)
+    {
         PyMem_Free(handle);
         return raise_error(self->state, &error);
     }
@@ -135,151 +133,12 @@ static PyObject *store_enter(PyObject *self, PyObject *unused)
     return self;
 }
 
-static PyObject *store_exit(Store *self, PyObject *unused) { return store_close(self, unused); }
-
-/* ---- put and get ------------------------------------------------------------------------------- */
-
-static PyObject *store_put(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+static PyObject *store_exit(Store *self, PyObject *unused)
 {
-    static const char *const names[] = {"key", "data", OPTIONS_NAMES};
-    PyObject *bound[2 + OPTIONS_COUNT];
-    struct sink sink = {.state = self->state};
-    zcx_envelope envelope;
-    bool named;
-    if (!arguments_bind("put", args, nargs, kwnames, names, 2, 2, 2 + OPTIONS_COUNT, bound) ||
-        !key_from(&sink.key, bound[0]) ||
-        !envelope_fill(self->state, &envelope, &named, (struct options *)&bound[2]))
-        return NULL;
-    sink.handle = store_use(self);
-    if (!sink.handle) return NULL;
-    bool ok = encode(&sink, bound[1], &envelope, named);
-    handle_drop(sink.handle);
-    return ok ? PyLong_FromUnsignedLongLong(sink.transaction) : NULL;
+    return store_close(self, unused);
 }
 
-/* The pin of a key's payload. Missing and expired: NULL without an exception when `missing` is
- * given, and *missing set. The GIL stays: no lock, no system call in the steady state. */
-static PyObject *pin_key(Store *self, PyObject *key_object, bool *missing)
-{
-    struct key key;
-    if (!key_from(&key, key_object)) return NULL;
-    struct handle *handle = store_use(self);
-    if (!handle) return NULL;
-    zcx_error error = ZCX_ERROR_INIT;
-    zcx_view *view = NULL;
-    PyObject *pin = NULL;
-    zcx_status status = zcx_store_view(&view, handle->store, key.data, key.length, &error);
-    if (status == ZCX_OK)
-        pin = pin_new(self->state, handle, view);
-    else if (missing && (status == ZCX_ENOTFOUND || status == ZCX_EEXPIRED))
-        *missing = true;
-    else
-        raise_error(self->state, &error);
-    handle_drop(handle);
-    return pin;
-}
-
-static PyObject *store_view(Store *self, PyObject *key)
-{
-    PyObject *pin = pin_key(self, key, NULL);
-    return pin ? view_new(self->state, pin) : NULL;
-}
-
-static PyObject *store_get(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    static const char *const names[] = {"key", "default"};
-    PyObject *bound[2];
-    bool missing = false;
-    if (!arguments_bind("get", args, nargs, kwnames, names, 2, 1, 2, bound)) return NULL;
-    PyObject *pin = pin_key(self, bound[0], bound[1] ? &missing : NULL);
-    if (missing) {
-        Py_INCREF(bound[1]);
-        return bound[1];
-    }
-    PyObject *object = pin ? decode(self->state, pin) : NULL;
-    Py_XDECREF(pin);
-    return object;
-}
-
-static PyObject *store_subscript(Store *self, PyObject *key)
-{
-    PyObject *pin = pin_key(self, key, NULL);
-    PyObject *object = pin ? decode(self->state, pin) : NULL;
-    Py_XDECREF(pin);
-    return object;
-}
-
-/* ---- delete, exists, count ----------------------------------------------------------------------- */
-
-/* 1: deleted; 0: was not there; -1: raised. */
-static int store_remove(Store *self, PyObject *key_object, bool must)
-{
-    struct key key;
-    if (!key_from(&key, key_object)) return -1;
-    struct handle *handle = store_use(self);
-    if (!handle) return -1;
-    zcx_error error = ZCX_ERROR_INIT;
-    zcx_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_store_delete(handle->store, key.data, key.length, &error);
-    Py_END_ALLOW_THREADS
-    handle_drop(handle);
-    if (status == ZCX_OK) return 1;
-    if (status == ZCX_ENOTFOUND && !must) return 0;
-    raise_error(self->state, &error);
-    return -1;
-}
-
-static PyObject *store_delete(Store *self, PyObject *key)
-{
-    int done = store_remove(self, key, false);
-    return done < 0 ? NULL : PyBool_FromLong(done);
-}
-
-static int store_assign(Store *self, PyObject *key, PyObject *value)
-{
-    if (!value) return store_remove(self, key, true) < 0 ? -1 : 0;
-    PyObject *args[] = {key, value};
-    PyObject *transaction = store_put(self, args, 2, NULL);
-    Py_XDECREF(transaction);
-    return transaction ? 0 : -1;
-}
-
-static int store_contains(Store *self, PyObject *key_object)
-{
-    struct key key;
-    if (!key_from(&key, key_object)) return -1;
-    struct handle *handle = store_use(self);
-    if (!handle) return -1;
-    zcx_error error = ZCX_ERROR_INIT;
-    bool exists = false;
-    zcx_status status = zcx_store_exists(&exists, handle->store, key.data, key.length, &error);
-    handle_drop(handle);
-    if (status == ZCX_OK) return exists;
-    raise_error(self->state, &error);
-    return -1;
-}
-
-static PyObject *store_exists(Store *self, PyObject *key)
-{
-    int exists = store_contains(self, key);
-    return exists < 0 ? NULL : PyBool_FromLong(exists);
-}
-
-static Py_ssize_t store_length(Store *self)
-{
-    struct handle *handle = store_use(self);
-    if (!handle) return -1;
-    zcx_error error = ZCX_ERROR_INIT;
-    uint64_t count = 0;
-    zcx_status status = zcx_store_count(&count, handle->store, &error);
-    handle_drop(handle);
-    if (status == ZCX_OK) return (Py_ssize_t)count;
-    raise_error(self->state, &error);
-    return -1;
-}
-
-/* ---- loan, scan, batch ----------------------------------------------------------------------------- */
+/* ---- loan, scan, batch ---------------------------------------------------------------------- */
 
 static PyObject *store_loan(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -304,43 +163,53 @@ static PyObject *store_batch(Store *self, PyObject *unused)
     return batch_new(self);
 }
 
-/* ---- looking after it: JSON text, which zcx/store.py reads ------------------------------------------ */
+/* ---- looking after it: JSON text, which zcx/store.py reads ---------------------------------- */
 
-static PyObject *store_report(Store *self, int what, uint32_t flags)
+static PyObject *report_take(Store *self, zcx_status status, const zcx_error *error, char *json)
+{
+    if (status != ZCX_OK) return raise_error(self->state, error);
+    PyObject *text = PyUnicode_DecodeUTF8(json, (Py_ssize_t)strlen(json), "backslashreplace");
+    zcx_free(json);
+    return text;
+}
+
+/* zcx_store_stat and zcx_store_check. */
+static PyObject *store_report(Store *self, zcx_status (*make)(char **, zcx_store *, zcx_error *))
 {
     struct handle *handle = store_use(self);
     if (!handle) return NULL;
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
     char *json = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    status = what == 0   ? zcx_store_stat(&json, handle->store, &error)
-             : what == 1 ? zcx_store_sweep(&json, handle->store, flags, &error)
-                         : zcx_store_check(&json, handle->store, &error);
-    Py_END_ALLOW_THREADS
-    handle_drop(handle);
-    if (status != ZCX_OK) return raise_error(self->state, &error);
-    PyObject *text = PyUnicode_DecodeUTF8(json, (Py_ssize_t)strlen(json), "backslashreplace");
-    zcx_free(json);
-    return text;
+    Py_BEGIN_ALLOW_THREADS status = make(&json, handle->store, &error);
+    Py_END_ALLOW_THREADS handle_drop(handle);
+    return report_take(self, status, &error, json);
 }
 
 static PyObject *store_stat(Store *self, PyObject *unused)
 {
     (void)unused;
-    return store_report(self, 0, 0);
-}
-
-static PyObject *store_sweep(Store *self, PyObject *trim)
-{
-    int yes = PyObject_IsTrue(trim);
-    return yes < 0 ? NULL : store_report(self, 1, yes ? ZCX_SWEEP_TRIM : 0);
+    return store_report(self, zcx_store_stat);
 }
 
 static PyObject *store_check(Store *self, PyObject *unused)
 {
     (void)unused;
-    return store_report(self, 2, 0);
+    return store_report(self, zcx_store_check);
+}
+
+static PyObject *store_sweep(Store *self, PyObject *trim)
+{
+    int yes = PyObject_IsTrue(trim);
+    struct handle *handle = yes < 0 ? NULL : store_use(self);
+    if (!handle) return NULL;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status;
+    char *json = NULL;
+    Py_BEGIN_ALLOW_THREADS status =
+        zcx_store_sweep(&json, handle->store, yes ? ZCX_SWEEP_TRIM : 0, &error);
+    Py_END_ALLOW_THREADS handle_drop(handle);
+    return report_take(self, status, &error, json);
 }
 
 static PyObject *store_text(Store *self, void *which)
@@ -359,7 +228,7 @@ static PyObject *store_closed(Store *self, void *unused)
     return PyBool_FromLong(!self->handle);
 }
 
-/* ---- the type ----------------------------------------------------------------------------------------- */
+/* ---- the type ------------------------------------------------------------------------------- */
 
 #define FAST METH_FASTCALL | METH_KEYWORDS
 static PyMethodDef store_methods[] = {

@@ -91,8 +91,8 @@ static void *make_array(void *context, const zcx_array *array)
     struct reading *reading = context;
     uint64_t offset = (uint64_t)((const char *)array->data - reading->start);
     if (array->nbytes == 0) offset = 0;
-    return array_over(reading->state, reading->owner, offset, array->dtype, array->shape, array->ndim,
-                      array->order);
+    return array_over(reading->state, reading->owner, offset, array->dtype, array->shape,
+                      array->ndim, array->order);
 }
 
 static void *make_extension(void *context, int8_t type, const void *data, uint64_t length)

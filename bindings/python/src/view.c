@@ -1,7 +1,7 @@
 /* View and Pin: a payload, read where it lies. */
 #include "module.h"
 
-/* ---- Pin: what holds the payload ------------------------------------------------------------------ */
+/* ---- Pin: what holds the payload ------------------------------------------------------------ */
 
 PyObject *pin_new(struct state *state, struct handle *handle, zcx_view *view)
 {
@@ -71,16 +71,14 @@ static PyType_Slot pin_slots[] = {
     {Py_tp_doc, "A payload held in the store for as long as anything refers to it."},
     {0, NULL}};
 
-PyType_Spec pin_spec = {"zcx._zcx.Pin", sizeof(Pin), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-                            Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                        pin_slots};
+PyType_Spec pin_spec = {
+    "zcx._zcx.Pin", sizeof(Pin), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, pin_slots};
 
-/* ---- View: what a user holds ------------------------------------------------------------------------ */
+/* ---- View: what a user holds ---------------------------------------------------------------- */
 
 typedef struct {
-    PyObject_HEAD
-    struct state *state;
+    PyObject_HEAD struct state *state;
     PyObject *pin; /* NULL: released */
     PyObject *weakrefs;
 } View;
@@ -124,7 +122,10 @@ static PyObject *view_enter(View *self, PyObject *unused)
     return (PyObject *)self;
 }
 
-static PyObject *view_exit(View *self, PyObject *unused) { return view_release(self, unused); }
+static PyObject *view_exit(View *self, PyObject *unused)
+{
+    return view_release(self, unused);
+}
 
 static void view_dealloc(View *self)
 {
@@ -200,10 +201,8 @@ static PyObject *view_verify(View *self, PyObject *unused)
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
     Py_INCREF((PyObject *)pin);
-    Py_BEGIN_ALLOW_THREADS
-    status = zcx_view_verify(pin->view, &error);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(pin);
+    Py_BEGIN_ALLOW_THREADS status = zcx_view_verify(pin->view, &error);
+    Py_END_ALLOW_THREADS Py_DECREF(pin);
     if (status == ZCX_OK) Py_RETURN_TRUE;
     if (status == ZCX_ENOTFOUND) Py_RETURN_NONE;
     return raise_error(self->state, &error);
@@ -252,7 +251,6 @@ static PyType_Slot view_slots[] = {
     {Py_tp_doc, "A payload, read where it lies: a read-only buffer whose bytes do not change."},
     {0, NULL}};
 
-PyType_Spec view_spec = {"zcx.View", sizeof(View), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
-                             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                         view_slots};
+PyType_Spec view_spec = {
+    "zcx.View", sizeof(View), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION, view_slots};
