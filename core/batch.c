@@ -1,9 +1,12 @@
+#include "full.h"
 #include "record.h"
 #include "transact.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NODE 10 /* bytes of an LMDB node beside its key and value */
 
 struct change {
     size_t key_length;
@@ -107,6 +110,7 @@ zcx_status zcx_batch_delete(zcx_batch *batch, const void *key, size_t key_length
 struct commit {
     zcx_batch *batch;
     uint64_t transaction;
+    struct zcxi_need need;
 };
 
 static zcx_status apply(struct zcxi_env *env, MDB_txn *transaction, void *context,
@@ -142,10 +146,23 @@ static void end(zcx_batch *batch)
     atomic_fetch_sub(&store->children, 1);
 }
 
+static zcx_status attempt(struct zcxi_env *env, void *context, bool last, zcx_error *error)
+{
+    struct commit *commit = context;
+    (void)last;
+    return zcxi_transact(env, &commit->need, apply, commit, error);
+}
+
 zcx_status zcx_batch_commit(zcx_batch *batch, uint64_t *transaction, zcx_error *error)
 {
-    struct commit commit = {batch, 0};
-    zcx_status status = zcxi_transact(batch->store->env, batch->count, apply, &commit, error);
+    struct commit commit = {batch, 0, {.changes = batch->count}};
+    zcx_status status = zcxi_store_enter(batch->store, error);
+    if (status) return status;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct change *change = &batch->changes[i];
+        if (change->record) commit.need.bytes += NODE + change->key_length + change->record->size;
+    }
+    status = zcxi_until_room(batch->store->env, commit.need.bytes, 0, attempt, &commit, error);
     if (status) return status;
     for (size_t i = 0; i < batch->count; i++)
         if (batch->changes[i].loan) zcxi_loan_end(batch->changes[i].loan);

@@ -155,7 +155,8 @@ zcx_status zcxi_env_database(struct zcxi_env *env, MDB_dbi *out, const char *nam
 {
     struct naming naming = {name, flags, 0};
     if (open_existing(env, out, name, flags)) return ZCX_OK;
-    zcx_status status = zcxi_transact_locked(env, 2, 0, create_named, &naming, error);
+    zcx_status status = zcxi_transact_locked(env, &(struct zcxi_need){.changes = 1}, create_named,
+                                             &naming, error);
     if (!status) *out = naming.database;
     return status;
 }

@@ -32,7 +32,7 @@ struct zcxi_env {
     _Atomic uint64_t looked; /* monotonic ns: when the files were last seen to be there */
 
     MDB_env *lmdb;
-    MDB_dbi slots_db;
+    MDB_dbi slots_db, queue_db;
     uint32_t page_size;
     uint32_t page_header; /* bytes before an overflow value: 16 in LMDB 0.9 */
     uint32_t leaf_most;   /* a node's header, key and value that still fit a leaf */

@@ -1,8 +1,7 @@
 #include "clock.h"
-#include "owners.h"
+#include "full.h"
 #include "readers.h"
 #include "record.h"
-#include "room.h"
 #include "transact.h"
 
 #include <errno.h>
@@ -10,18 +9,25 @@
 #include <sched.h>
 #include <string.h>
 
-#define CLASSES_UP 3             /* a slot of up to three classes larger will do */
-#define PATIENCE (2 * ZCXI_MS)   /* with readers that alone stand in the way */
-#define FULL_POLL (2 * ZCXI_MS)  /* between looks for room, when the caller waits for it; doubled */
-#define FULL_POLL_MOST (64 * ZCXI_MS)
+#define CLASSES_UP 3           /* a slot of up to three classes larger will do, and of less than twice */
+#define PATIENCE (2 * ZCXI_MS) /* with readers that alone stand in the way */
 
 /* ---- taking a slot that is there ------------------------------------------------------------------------- */
 
-static uint32_t take_near(struct zcxi_env *env, uint32_t class, uint64_t *word,
-                          struct zcxi_obstacle *obstacle)
+static uint32_t class_within_slack(uint32_t class)
 {
-    for (uint32_t up = 0; up <= CLASSES_UP && class + up < zcxi_class_count(); up++) {
-        uint32_t slot = zcxi_slot_take(&env->board, &env->self, class + up, word, obstacle);
+    uint32_t up = class;
+    while (up < class + CLASSES_UP && up + 1 < zcxi_class_count() &&
+           zcxi_class_pages(up + 1) <= 2 * zcxi_class_pages(class))
+        up++;
+    return up;
+}
+
+static uint32_t take_between(struct zcxi_env *env, uint32_t class, uint32_t up, uint64_t *word,
+                             struct zcxi_obstacle *obstacle)
+{
+    for (; class <= up; class++) {
+        uint32_t slot = zcxi_slot_take(&env->board, &env->self, class, word, obstacle);
         if (slot) return slot;
     }
     return 0;
@@ -29,12 +35,12 @@ static uint32_t take_near(struct zcxi_env *env, uint32_t class, uint64_t *word,
 
 /* When only readers stand in the way it waits for them: a viewer preempted inside its transaction
  * would else make a producer create slot after slot. Once for the same stuck snapshot. */
-static uint32_t take(struct zcxi_env *env, uint32_t class, uint64_t *word)
+static uint32_t take(struct zcxi_env *env, uint32_t class, uint32_t up, uint64_t *word)
 {
     uint64_t deadline = 0;
     for (int look = 0;; look++) {
         struct zcxi_obstacle obstacle = {false, false};
-        uint32_t slot = take_near(env, class, word, &obstacle);
+        uint32_t slot = take_between(env, class, up, word, &obstacle);
         if (slot || !obstacle.unsafe) return slot;
         uint64_t before = atomic_load(&env->board.header->safe);
         uint64_t safe = zcxi_safe_raise(env);
@@ -79,12 +85,13 @@ static zcx_status create(struct zcxi_env *env, uint32_t pages, uint32_t *slot, u
     zcx_status status = zcxi_env_lock(env, error);
     if (status) return status;
     struct creation creation = {atomic_load(&env->board.header->slots), pages, 0, 0};
+    const struct zcxi_need need = {.changes = 1, .pages = pages};
     if (!zcxi_room_fits(env, pages)) {
         status = ZCX_EFULL; /* the message is made by who gives up */
         goto done;
     }
     status = zcxi_board_back(&env->board, creation.number, error);
-    if (!status) status = zcxi_transact_locked(env, 1, pages, put_slot, &creation, error);
+    if (!status) status = zcxi_transact_locked(env, &need, put_slot, &creation, error);
     if (status) goto done;
     zcxi_room_created(env, creation.last, pages);
     *slot = creation.number;
@@ -121,64 +128,63 @@ static zcx_status back(struct zcxi_env *env, uint32_t slot, uint64_t *word, zcx_
 
 /* ---- the loan ------------------------------------------------------------------------------------------------- */
 
-static zcx_status try(struct zcxi_env *env, uint64_t size, uint32_t *slot, uint64_t *word,
-                      zcx_error *error)
+struct wanted {
+    uint64_t size;
+    uint32_t slot;
+    uint64_t word;
+};
+
+static zcx_status create_backed(struct zcxi_env *env, uint32_t class, struct wanted *wanted,
+                                zcx_error *error)
 {
-    uint64_t pages = zcxi_payload_pages(env, size);
-    uint32_t class = zcxi_class_of(pages);
-    *slot = take(env, class, word);
-    if (!*slot) {
-        zcx_status status = create(env, zcxi_class_pages(class), slot, word, error);
-        if (status) return status;
-    }
-    return *word & ZCXI_BACKED ? ZCX_OK : back(env, *slot, word, error);
+    zcx_status status = create(env, zcxi_class_pages(class), &wanted->slot, &wanted->word, error);
+    return status ? status : back(env, wanted->slot, &wanted->word, error);
 }
 
-/* What can be freed without harm: records that expired, what the dead held, memory of idle slots. */
-static zcx_status make_room(struct zcxi_env *env, uint64_t size, zcx_error *error)
+static zcx_status attempt(struct zcxi_env *env, void *context, bool last, zcx_error *error)
 {
-    uint64_t expired = 0;
-    zcx_status status = zcxi_env_fresh(env, error);
-    if (!status) status = zcxi_sweep_expired(env, &expired, error);
-    if (!status) status = zcxi_env_lock(env, error);
+    struct wanted *wanted = context;
+    zcx_status status = ZCX_EFULL;
+    uint32_t class = zcxi_class_of(zcxi_payload_pages(env, wanted->size));
+    uint32_t up = class_within_slack(class);
+    wanted->slot = take(env, class, up, &wanted->word);
+    if (wanted->slot && wanted->word & ZCXI_BACKED) return ZCX_OK;
+    if (wanted->slot) status = back(env, wanted->slot, &wanted->word, error);
+    if (status == ZCX_EFULL) status = create_backed(env, class, wanted, error);
+    if (status != ZCX_EFULL || !last) return status;
+    /* Sooner a slot of any size than none, such as when the map has no addresses for one more. */
+    wanted->slot = take(env, class, zcxi_class_count() - 1, &wanted->word);
+    if (!wanted->slot) return ZCX_EFULL;
+    return wanted->word & ZCXI_BACKED ? ZCX_OK : back(env, wanted->slot, &wanted->word, error);
+}
+
+static zcx_status take_slot(zcx_loan *loan, uint64_t size, int64_t timeout_ms, zcx_error *error)
+{
+    struct zcxi_env *env = loan->store->env;
+    struct wanted wanted = {.size = size};
+    zcx_status status = zcxi_until_room(env, size, timeout_ms, attempt, &wanted, error);
     if (status) return status;
-    zcxi_owners_reap(env);
-    zcxi_env_unlock(env);
-    int dead;
-    mdb_reader_check(env->lmdb, &dead);
-    zcxi_safe_raise(env);
-    zcxi_trim(env, size + size / 4 + 64 * env->page_size);
+    struct zcxi_slot *slot = &env->board.slots[wanted.slot];
+    loan->slot = wanted.slot;
+    loan->word = wanted.word;
+    loan->data = env->writing + zcxi_payload_position(env, slot->page);
+    loan->capacity = zcxi_payload_capacity(env, slot->pages);
     return ZCX_OK;
 }
 
-static zcx_status full(struct zcxi_env *env, uint64_t size, zcx_status status, zcx_error *error)
+/* The record is to have a place when the loan is published. */
+static zcx_status attempt_small(struct zcxi_env *env, void *context, bool last, zcx_error *error)
 {
-    char holders[400];
-    zcxi_holders_text(env, holders, sizeof holders);
-    return zcxi_fail(error, status, ENOSPC, "no room for %" PRIu64 " bytes: %s", size, holders);
+    (void)context, (void)last, (void)error;
+    return zcxi_room_small(env) ? ZCX_OK : ZCX_EFULL;
 }
 
-static zcx_status take_slot(struct zcxi_env *env, uint64_t size, int64_t timeout_ms,
-                            uint32_t *slot, uint64_t *word, zcx_error *error)
+static zcx_status take_private(zcx_loan *loan, uint64_t size, int64_t timeout_ms, zcx_error *error)
 {
-    uint64_t poll = FULL_POLL, start = 0;
-    uint64_t patience = (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * ZCXI_MS;
-    zcx_error cause = ZCX_ERROR_INIT;
-    zcx_status status = try(env, size, slot, word, &cause);
-    while (status == ZCX_EFULL) {
-        if (!start) start = zcxi_monotonic();
-        cause = (zcx_error)ZCX_ERROR_INIT;
-        status = make_room(env, size, &cause);
-        if (status) break;
-        status = try(env, size, slot, word, &cause);
-        if (status != ZCX_EFULL) break;
-        if (zcxi_monotonic() - start >= patience)
-            return full(env, size, timeout_ms > 0 ? ZCX_ETIMEDOUT : ZCX_EFULL, error);
-        zcxi_sleep(poll);
-        if (poll < FULL_POLL_MOST) poll *= 2;
-    }
-    if (status && error && !error->status) *error = cause;
-    return status;
+    loan->slot = 0;
+    loan->data = loan->private;
+    loan->capacity = ZCXI_LOAN_PRIVATE;
+    return zcxi_until_room(loan->store->env, size, timeout_ms, attempt_small, NULL, error);
 }
 
 zcx_status zcx_store_loan(zcx_loan **out, zcx_store *store, uint64_t size, int64_t timeout_ms,
@@ -194,19 +200,11 @@ zcx_status zcx_store_loan(zcx_loan **out, zcx_store *store, uint64_t size, int64
     zcx_loan *loan = zcxi_pool_take(&env->loans);
     if (!loan) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a loan's handle");
     loan->store = store;
-    loan->slot = 0;
-    if (size <= ZCXI_LOAN_PRIVATE) {
-        loan->data = loan->private;
-        loan->capacity = ZCXI_LOAN_PRIVATE;
-    } else {
-        status = take_slot(env, size, timeout_ms, &loan->slot, &loan->word, error);
-        if (status) {
-            zcxi_pool_give(&env->loans, &loan->pooled);
-            return status;
-        }
-        struct zcxi_slot *slot = &env->board.slots[loan->slot];
-        loan->data = env->writing + zcxi_payload_position(env, slot->page);
-        loan->capacity = zcxi_payload_capacity(env, slot->pages);
+    status = size <= ZCXI_LOAN_PRIVATE ? take_private(loan, size, timeout_ms, error)
+                                       : take_slot(loan, size, timeout_ms, error);
+    if (status) {
+        zcxi_pool_give(&env->loans, &loan->pooled);
+        return status;
     }
     atomic_fetch_add(&store->children, 1);
     *out = loan;
@@ -245,16 +243,10 @@ void zcxi_loan_end(zcx_loan *loan)
 /* A private loan whose envelope leaves no room in a leaf goes to a slot after all. */
 static zcx_status move_to_slot(zcx_loan *loan, uint64_t length, zcx_error *error)
 {
-    struct zcxi_env *env = loan->store->env;
-    uint32_t slot;
-    zcx_status status = take_slot(env, length, 0, &slot, &loan->word, error);
-    if (status) return status;
-    void *data = env->writing + zcxi_payload_position(env, env->board.slots[slot].page);
-    memcpy(data, loan->data, length);
-    loan->data = data;
-    loan->slot = slot;
-    loan->capacity = zcxi_payload_capacity(env, env->board.slots[slot].pages);
-    return ZCX_OK;
+    void *from = loan->data;
+    zcx_status status = take_slot(loan, length, 0, error);
+    if (!status) memcpy(loan->data, from, length);
+    return status;
 }
 
 zcx_status zcxi_loan_check(const zcx_loan *loan, zcx_error *error)

@@ -199,7 +199,9 @@ zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_len
                                uint64_t *transaction, zcx_error *error)
 {
     struct publishing what = {store->database, key, key_length, record, loan};
-    zcx_status status = zcxi_transact(store->env, 1, publish, &what, error);
+    bool reserve = loan || record->header.flags & ZCX_FLAG_ERROR;
+    struct zcxi_need need = {.changes = 1, .bytes = reserve ? 0 : record->size};
+    zcx_status status = zcxi_transact(store->env, &need, publish, &what, error);
     if (!status && transaction) *transaction = record->header.transaction;
     return status;
 }

@@ -41,7 +41,8 @@ zcx_status zcxi_record_delete(struct zcxi_env *env, MDB_txn *transaction, MDB_db
                               const void *key, size_t key_length, uint64_t only_expired,
                               bool *deleted, bool *live, zcx_error *error);
 
-/* Puts one record as a transaction of its own; `loan` is checked to be ours still. */
+/* Puts one record as a transaction of its own; `loan`, if there is one, is checked to be ours still,
+ * and may use the store's reserve, as an error record may. EFULL has no holders in its message. */
 zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_length,
                                struct zcxi_record *record, const zcx_loan *loan,
                                uint64_t *transaction, zcx_error *error);

@@ -1,13 +1,17 @@
 #include "room.h"
 
+#include "readers.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #define AHEAD 64           /* pages that the tree may grow by in one transaction of one change */
+#define USUAL 16           /* and what it usually takes */
 #define AHEAD_A_CHANGE 24  /* and for each further one */
-#define STEP 1024          /* 4 MiB: how far ahead memory is taken while there is plenty */
-#define RESERVE 256        /* pages that a creation leaves for deletes and publishes */
+#define STEP 1024          /* how far ahead memory is taken while there is plenty: 4 MiB, and no
+                              more than a 64th of the budget */
+#define RESERVE 256        /* pages that what grows the store leaves for deletes and publishes */
 
 static bool ahead_needed(const struct zcxi_env *env)
 {
@@ -24,26 +28,67 @@ static uint64_t least(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
-zcx_status zcxi_room(struct zcxi_env *env, uint64_t changes, uint64_t pages, zcx_error *error)
+static uint64_t map_pages(const struct zcxi_env *env)
+{
+    return env->map_size / env->page_size;
+}
+
+/* Pages of LMDB's trees and its free list, and the first of each slot. */
+static uint64_t tree_pages(const struct zcxi_env *env)
+{
+    uint64_t last, slots = env->board.header->slot_pages;
+    zcxi_env_last_transaction((struct zcxi_env *)env, &last);
+    return last + 1 > slots ? last + 1 - slots : 0;
+}
+
+/* How far the tree may grow, at most, beyond AHEAD. In a transaction of many changes no page of the
+ * tree is copied twice, and what is put fills its pages to a third. */
+static uint64_t growth(const struct zcxi_env *env, const struct zcxi_need *need)
+{
+    uint64_t more = need->changes > 1 ? need->changes - 1 : 0;
+    if (!more) return 0;
+    return least(AHEAD_A_CHANGE * more,
+                 tree_pages(env) + 3 * need->bytes / env->page_size + more / 16);
+}
+
+static uint64_t step(const struct zcxi_env *env)
+{
+    return least(STEP, env->manifest.budget / 64 / env->page_size);
+}
+
+/* Memory up to page `need`: more where there is plenty, and with the reserve if it must be. */
+static int extend(struct zcxi_env *env, uint64_t last, uint64_t need, bool reserve)
 {
     struct zcxi_board_header *header = env->board.header;
-    uint64_t last, end = env->map_size / env->page_size;
+    uint64_t from = header->backed_to > last ? header->backed_to : last;
+    const uint64_t wanted[] = {need + RESERVE + step(env), need + RESERVE, need};
+    int result = 0;
+    for (int i = 0; i < 3; i++) {
+        uint64_t to = least(wanted[i], map_pages(env));
+        if (to <= header->backed_to) return 0;
+        result = allocate_pages(env, from, to);
+        if (!result) header->backed_to = to;
+        if (result != ENOSPC || (i == 1 && reserve)) return result;
+    }
+    return result;
+}
+
+static bool fits_small(struct zcxi_env *env, uint64_t pages);
+
+zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_error *error)
+{
+    struct zcxi_board_header *header = env->board.header;
+    uint64_t last, pages = need->pages, more = growth(env, need), end = map_pages(env);
+    if (need->bytes && !fits_small(env, more))
+        return zcxi_fail(error, ZCX_EFULL, ENOSPC, "%s has no room in its budget", env->path);
     if (!ahead_needed(env)) return ZCX_OK;
     zcxi_env_last_transaction(env, &last);
-    uint64_t need = last + 1 + AHEAD + AHEAD_A_CHANGE * (changes ? changes - 1 : 0);
-    if (pages) need += RESERVE;
+    bool grows = pages || need->bytes;
+    uint64_t to = last + 1 + AHEAD + more;
     int result = 0;
-    if (need > end || need + pages > end) {
-        need = least(need, end);
-        if (pages) result = ENOSPC;
-    }
-    if (!result && need > header->backed_to) {
-        uint64_t from = header->backed_to > last ? header->backed_to : last;
-        uint64_t to = least(need + STEP, end);
-        result = allocate_pages(env, from, to);
-        if (result == ENOSPC) result = allocate_pages(env, from, to = need);
-        if (!result) header->backed_to = to;
-    }
+    if (pages && to + RESERVE + pages > end) result = ENOSPC;
+    if (!result && to + RESERVE > header->backed_to)
+        result = extend(env, last, least(to, end), grows);
     if (!result && pages) {
         uint64_t from = last + 1 + pages;
         result = allocate_pages(env, from, least(from + 2 * AHEAD + RESERVE, end));
@@ -51,7 +96,19 @@ zcx_status zcxi_room(struct zcxi_env *env, uint64_t changes, uint64_t pages, zcx
     if (!result) return ZCX_OK;
     return zcxi_fail(error, result == ENOSPC ? ZCX_EFULL : ZCX_ESYSTEM, result,
                      "%s has no room for %lu pages after page %lu: %s", env->path,
-                     (unsigned long)(need + pages - last), (unsigned long)last, strerror(result));
+                     (unsigned long)(to + pages - last), (unsigned long)last, strerror(result));
+}
+
+void zcxi_room_return(struct zcxi_env *env)
+{
+    struct zcxi_board_header *header = env->board.header;
+    uint64_t last, from, to = header->backed_to;
+    zcxi_env_last_transaction(env, &last);
+    from = last + 1 + AHEAD + RESERVE + step(env);
+    if (to <= from + step(env)) return;
+    header->backed_to = from;
+    fallocate(env->data_file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+              (off_t)(from * env->page_size), (off_t)((to - from) * env->page_size));
 }
 
 /* LMDB puts a large value behind the last page, where zcxi_room allocated what follows it; when it
@@ -70,12 +127,9 @@ void zcxi_room_created(struct zcxi_env *env, uint64_t last, uint64_t pages)
 uint64_t zcxi_room_used(const struct zcxi_env *env)
 {
     const struct zcxi_board_header *header = env->board.header;
-    uint64_t last;
-    zcxi_env_last_transaction((struct zcxi_env *)env, &last);
-    uint64_t tree = last + 1 > header->slot_pages ? last + 1 - header->slot_pages : 0;
     uint64_t tables = (uint64_t)header->groups * ZCXI_GROUP *
                       (sizeof(struct zcxi_slot) + ZCXI_OWNERS * sizeof(uint16_t));
-    return (header->charged + tree) * env->page_size + tables;
+    return (header->charged + tree_pages(env)) * env->page_size + tables;
 }
 
 bool zcxi_room_fits(const struct zcxi_env *env, uint64_t pages)
@@ -86,13 +140,47 @@ bool zcxi_room_fits(const struct zcxi_env *env, uint64_t pages)
            pages * env->page_size <= env->manifest.budget - used;
 }
 
+/* Has LMDB `pages` free ones, which no snapshot sees any more? Its free list is database 0: by the
+ * transaction that freed them, a count and the pages. */
+static bool free_pages(struct zcxi_env *env, uint64_t pages)
+{
+    MDB_txn *reader;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    uint32_t index;
+    uint64_t found = 0, freed, count, safe = zcxi_safe_raise(env);
+    if (zcxi_reader_take(env, &reader, &index, NULL)) return false;
+    if (!mdb_cursor_open(reader, 0, &cursor)) {
+        while (found < pages && !mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+            memcpy(&freed, key.mv_data, sizeof freed);
+            memcpy(&count, value.mv_data, sizeof count);
+            if (freed >= safe) break;
+            found += count;
+        }
+        mdb_cursor_close(cursor);
+    }
+    zcxi_reader_give(env, index);
+    return found >= pages;
+}
+
+/* Inline records live in LMDB's tree, which never gives a page back but uses it again. */
+static bool fits_small(struct zcxi_env *env, uint64_t pages)
+{
+    return zcxi_room_fits(env, pages + 1) || free_pages(env, pages + USUAL);
+}
+
+bool zcxi_room_small(struct zcxi_env *env)
+{
+    return fits_small(env, 0);
+}
+
 zcx_status zcxi_room_charge(struct zcxi_env *env, uint32_t slot)
 {
     struct zcxi_slot *entry = &env->board.slots[slot];
     if (entry->charged) return ZCX_OK;
-    if (!zcxi_room_fits(env, entry->pages)) return ZCX_EFULL;
+    if (!zcxi_room_fits(env, entry->pages - 1)) return ZCX_EFULL;
     entry->charged = true;
-    env->board.header->charged += entry->pages;
+    env->board.header->charged += entry->pages - 1;
     return ZCX_OK;
 }
 
@@ -101,7 +189,7 @@ void zcxi_room_discharge(struct zcxi_env *env, uint32_t slot)
     struct zcxi_slot *entry = &env->board.slots[slot];
     if (!entry->charged) return;
     entry->charged = false;
-    env->board.header->charged -= entry->pages;
+    env->board.header->charged -= entry->pages - 1;
 }
 
 void zcxi_room_recount(struct zcxi_env *env)
@@ -110,8 +198,8 @@ void zcxi_room_recount(struct zcxi_env *env)
     uint64_t charged = 0, pages = 0;
     uint32_t slots = atomic_load(&board->header->slots);
     for (uint32_t slot = 1; slot < slots && slot < board->slots_max; slot++) {
-        pages += board->slots[slot].pages;
-        if (board->slots[slot].charged) charged += board->slots[slot].pages;
+        pages += board->slots[slot].pages - 1;
+        if (board->slots[slot].charged) charged += board->slots[slot].pages - 1;
     }
     board->header->charged = charged;
     board->header->slot_pages = pages;

@@ -5,14 +5,28 @@
 
 #include "env.h"
 
-/* Before the first put of a write transaction of `changes` puts and deletes, which creates a slot of
- * `pages` (0: none). A creation leaves a reserve for the deletes and publishes of a full store. */
-zcx_status zcxi_room(struct zcxi_env *env, uint64_t changes, uint64_t pages, zcx_error *error);
+/* What a write transaction is about to do. */
+struct zcxi_need {
+    uint64_t changes; /* puts and deletes */
+    uint64_t bytes;   /* of inline records: counted against the budget. 0: of none, or of those that
+                         may use the reserve, which deletes and publishes have in a full store */
+    uint64_t pages;   /* of the slot that it creates, or 0 */
+};
+
+/* Before the first put of a write transaction. EFULL where there is no memory, or no budget. */
+zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_error *error);
+
+/* After the commit of a transaction of many changes: gives back what it did not take. */
+void zcxi_room_return(struct zcxi_env *env);
+
+/* Is there room for one more inline record? Without the mutex, a hint. */
+bool zcxi_room_small(struct zcxi_env *env);
 
 /* After the commit that created a slot: `last` is the last page before it. */
 void zcxi_room_created(struct zcxi_env *env, uint64_t last, uint64_t pages);
 
-/* Bytes that count against the budget now: slots with memory, LMDB's tree, the board's tables. */
+/* Bytes that count against the budget now: slots with memory, LMDB's tree and its free pages, the
+ * first page of each slot, which is never given back, and the board's tables. */
 uint64_t zcxi_room_used(const struct zcxi_env *env);
 
 /* EFULL, without a message, when `pages` more would pass the budget less its reserve. */

@@ -189,7 +189,7 @@ void zcxi_slot_enter(struct zcxi_board *board, uint32_t slot, uint64_t page, uin
     entry->charged = false;
     atomic_store(&entry->retired, 0);
     atomic_store(&entry->since, zcxi_now_coarse());
-    board->header->slot_pages += pages;
+    board->header->slot_pages += pages - 1;
     atomic_store(&entry->word, word);
     if (slot >= atomic_load(&board->header->slots))
         atomic_store(&board->header->slots, slot + 1);

@@ -156,10 +156,9 @@ static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
 
 static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *error)
 {
-    MDB_dbi queue;
     zcx_status status = zcxi_recover_commit(env, error); /* before anything is committed */
     if (!status) status = zcxi_env_database(env, &env->slots_db, "zcx.slots", MDB_INTEGERKEY, error);
-    if (!status) status = zcxi_env_database(env, &queue, "zcx.queue", 0, error);
+    if (!status) status = zcxi_env_database(env, &env->queue_db, "zcx.queue", 0, error);
     if (!status) status = zcxi_recover_slots(env, fresh, error);
     if (!status) status = zcxi_owner_claim(env, error);
     if (!status) status = zcxi_readers_claim(env, error);

@@ -1,3 +1,4 @@
+#include "full.h"
 #include "readers.h"
 #include "record.h"
 #include "transact.h"
@@ -123,6 +124,22 @@ static zcx_status put_in_slot(zcx_store *store, const void *key, size_t key_leng
     return status;
 }
 
+struct inline_put {
+    zcx_store *store;
+    const void *key;
+    size_t key_length;
+    struct zcxi_record *record;
+    uint64_t *transaction;
+};
+
+static zcx_status attempt_inline(struct zcxi_env *env, void *context, bool last, zcx_error *error)
+{
+    struct inline_put *put = context;
+    (void)env, (void)last;
+    return zcxi_record_publish(put->store, put->key, put->key_length, put->record, NULL,
+                               put->transaction, error);
+}
+
 zcx_status zcx_store_put(zcx_store *store, const void *key, size_t key_length, const void *data,
                          uint64_t length, const zcx_envelope *envelope, uint64_t *transaction,
                          zcx_error *error)
@@ -133,9 +150,10 @@ zcx_status zcx_store_put(zcx_store *store, const void *key, size_t key_length, c
     if (!status) status = zcxi_record_make(&record, envelope, length, error);
     if (status) return status;
     if (zcxi_record_fits(store->env, &record, key_length)) {
+        struct inline_put put = {store, key, key_length, &record, transaction};
         status = zcxi_record_inline(&record, data, error);
         if (!status)
-            status = zcxi_record_publish(store, key, key_length, &record, NULL, transaction, error);
+            status = zcxi_until_room(store->env, length, 0, attempt_inline, &put, error);
         zcxi_record_free(&record);
         return status;
     }
@@ -198,7 +216,7 @@ zcx_status zcx_store_delete(zcx_store *store, const void *key, size_t key_length
     if (!status) status = zcxi_key_check(key, key_length, error);
     if (status) return status;
     struct deletion what = {.database = store->database, .key = key, .key_length = key_length};
-    status = zcxi_transact(store->env, 1, delete, &what, error);
+    status = zcxi_transact(store->env, &(struct zcxi_need){.changes = 1}, delete, &what, error);
     if (status || what.live) return status;
     return zcxi_fail(error, ZCX_ENOTFOUND, 0, "there is no %s in %s of %s",
                      zcxi_key_text(text, key, key_length), store->name, store->env->path);

@@ -25,7 +25,7 @@ struct pass {
     MDB_dbi database;
     uint64_t now, deleted;
     struct found expired[BATCH], last;
-    size_t count, seen;
+    size_t count, seen, from, to; /* from, to: those that a transaction deletes */
     bool more;
 };
 
@@ -80,7 +80,7 @@ static zcx_status delete_found(struct zcxi_env *env, MDB_txn *transaction, void 
     struct pass *pass = context;
     zcx_status status = ZCX_OK;
     pass->deleted = 0;
-    for (size_t i = 0; i < pass->count && !status; i++) {
+    for (size_t i = pass->from; i < pass->to && !status; i++) {
         bool gone, live;
         status = zcxi_record_delete(env, transaction, pass->database, pass->expired[i].key,
                                     pass->expired[i].length, pass->now, &gone, &live, error);
@@ -89,11 +89,35 @@ static zcx_status delete_found(struct zcxi_env *env, MDB_txn *transaction, void 
     return status;
 }
 
+/* All in one transaction, or one by one where a full store has no memory ahead for so many. */
+static zcx_status delete_all(struct zcxi_env *env, struct pass *pass, uint64_t *deleted,
+                             zcx_error *error)
+{
+    zcx_status status = ZCX_OK;
+    size_t step = pass->count;
+    for (pass->from = 0; pass->from < pass->count && !status;) {
+        zcx_error failure = ZCX_ERROR_INIT;
+        pass->to = pass->from + step;
+        struct zcxi_need need = {.changes = step};
+        status = zcxi_transact(env, &need, delete_found, pass, &failure);
+        if (status == ZCX_EFULL && step > 1) {
+            step = 1;
+            status = ZCX_OK;
+        } else if (status) {
+            if (error && !error->status) *error = failure;
+        } else {
+            *deleted += pass->deleted;
+            atomic_fetch_add(&env->board.header->counters.expired, pass->deleted);
+            pass->from = pass->to;
+        }
+    }
+    return status;
+}
+
 static zcx_status sweep_database(struct zcxi_env *env, MDB_dbi database, const char *name,
                                  void *context, zcx_error *error)
 {
     (void)name;
-    uint64_t *deleted = context;
     struct pass *pass = calloc(1, sizeof *pass);
     if (!pass) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to sweep");
     pass->database = database;
@@ -101,11 +125,7 @@ static zcx_status sweep_database(struct zcxi_env *env, MDB_dbi database, const c
     zcx_status status;
     do {
         status = look(env, pass, error);
-        if (!status && pass->count) {
-            status = zcxi_transact(env, pass->count, delete_found, pass, error);
-            if (!status) *deleted += pass->deleted;
-            if (!status) atomic_fetch_add(&env->board.header->counters.expired, pass->deleted);
-        }
+        if (!status && pass->count) status = delete_all(env, pass, context, error);
     } while (!status && pass->more);
     free(pass);
     return status;
@@ -125,13 +145,13 @@ static uint64_t trim_slot(struct zcxi_env *env, uint32_t slot)
     struct zcxi_slot *entry = &env->board.slots[slot];
     uint64_t seen = atomic_load(&entry->word);
     struct zcxi_obstacle obstacle;
-    if (!(seen & ZCXI_BACKED) || !zcxi_slot_take_idle(&env->board, &env->self, slot, &word, &obstacle))
-        return 0;
+    if (!(seen & ZCXI_BACKED) || entry->pages < 2) return 0; /* its first page stays */
+    if (!zcxi_slot_take_idle(&env->board, &env->self, slot, &word, &obstacle)) return 0;
     if (word & ZCXI_BACKED && !zcxi_env_lock(env, NULL)) {
         zcxi_slot_set_backed(&env->board, slot, &word, false);
         if (!zcxi_room_punch(env, slot)) {
             zcxi_room_discharge(env, slot);
-            freed = (uint64_t)entry->pages * env->page_size;
+            freed = (uint64_t)(entry->pages - 1) * env->page_size;
         }
         zcxi_env_unlock(env);
     }
@@ -173,7 +193,8 @@ zcx_status zcx_store_sweep(char **json, zcx_store *store, uint32_t flags, zcx_er
     status = zcxi_sweep_expired(env, &expired, error);
     if (status) return status;
     if (flags & ZCX_SWEEP_TRIM) {
-        zcxi_safe_raise(env);
+        status = zcxi_advance(env, error); /* what was retired just now is idle too */
+        if (status) return status;
         trimmed = zcxi_trim(env, UINT64_MAX);
     }
     if (!json) return ZCX_OK;

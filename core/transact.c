@@ -2,7 +2,7 @@
 
 #include "clock.h"
 #include "journal.h"
-#include "room.h"
+#include "readers.h"
 
 /* Who publishes into a store that was removed is told within a second, not by every call. */
 static zcx_status fresh(struct zcxi_env *env, zcx_error *error)
@@ -14,28 +14,51 @@ static zcx_status fresh(struct zcxi_env *env, zcx_error *error)
     return status;
 }
 
-zcx_status zcxi_transact_locked(struct zcxi_env *env, uint64_t changes, uint64_t pages,
-                                zcxi_work work, void *context, zcx_error *error)
+zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *need, zcxi_work work,
+                                void *context, zcx_error *error)
 {
     MDB_txn *transaction;
     zcx_status status = fresh(env, error);
-    if (!status) status = zcxi_room(env, changes, pages, error);
+    if (!status) status = zcxi_room(env, need, error);
     if (status) return status;
     zcxi_journal_clear(env); /* of what a transaction that was given up left there */
     int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
     if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
     status = work(env, transaction, context, error);
-    if (!status) return zcxi_journal_commit(env, transaction, error);
-    mdb_txn_abort(transaction);
+    if (status)
+        mdb_txn_abort(transaction);
+    else
+        status = zcxi_journal_commit(env, transaction, error);
+    if (need->changes > 1) zcxi_room_return(env);
     return status;
 }
 
-zcx_status zcxi_transact(struct zcxi_env *env, uint64_t changes, zcxi_work work, void *context,
-                         zcx_error *error)
+zcx_status zcxi_transact(struct zcxi_env *env, const struct zcxi_need *need, zcxi_work work,
+                         void *context, zcx_error *error)
 {
     zcx_status status = zcxi_env_lock(env, error);
     if (status) return status;
-    status = zcxi_transact_locked(env, changes, 0, work, context, error);
+    status = zcxi_transact_locked(env, need, work, context, error);
     zcxi_env_unlock(env);
+    return status;
+}
+
+/* LMDB makes no new transaction of one that touched nothing. */
+static zcx_status touch(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                        zcx_error *error)
+{
+    MDB_val key = {1, (void *)"0"}, value = {0, NULL};
+    (void)context;
+    int result = mdb_put(transaction, env->queue_db, &key, &value, 0);
+    if (!result) result = mdb_del(transaction, env->queue_db, &key, NULL);
+    return result ? zcxi_fail_lmdb(error, result, "cannot advance") : ZCX_OK;
+}
+
+zcx_status zcxi_advance(struct zcxi_env *env, zcx_error *error)
+{
+    zcx_status status = ZCX_OK;
+    for (int i = 0; i < 2 && !status; i++)
+        status = zcxi_transact(env, &(struct zcxi_need){.changes = 1}, touch, NULL, error);
+    zcxi_safe_raise(env);
     return status;
 }

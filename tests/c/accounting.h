@@ -257,8 +257,8 @@ static inline void account_budget(struct account *account)
     const struct zcxi_board *board = &account->env->board;
     uint64_t charged = 0, pages = 0;
     for (uint32_t slot = 1; slot < account->slots; slot++) {
-        pages += board->slots[slot].pages;
-        if (board->slots[slot].charged) charged += board->slots[slot].pages;
+        pages += board->slots[slot].pages - 1; /* the first of each is never given back */
+        if (board->slots[slot].charged) charged += board->slots[slot].pages - 1;
     }
     uint64_t tables = (uint64_t)board->header->groups * ZCXI_GROUP * (64 + 2 * ZCXI_OWNERS);
     uint64_t used = (charged + account->last + 1 - pages) * account->env->page_size + tables;

@@ -228,9 +228,11 @@ static int open_and_stay(void *context)
 {
     char byte = 0;
     zcx_store *store;
+    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
+    options.lock_timeout_ms = 100000; /* they open one after the other */
     (void)context;
     close(go[1]);
-    zcx_status status = zcx_store_open(&store, path, NULL, NULL);
+    zcx_status status = zcx_store_open(&store, path, &options, NULL);
     if (write(ready[1], &status, sizeof status) != sizeof status) return 1;
     return read(go[0], &byte, 1) != 0; /* until the test closes its end */
 }
