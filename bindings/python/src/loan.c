@@ -259,11 +259,11 @@ static PyObject *loan_repr(Loan *self)
 
 static PyMethodDef loan_methods[] = {
     {"array", (PyCFunction)(void (*)(void))loan_array, METH_FASTCALL | METH_KEYWORDS,
-     "array(dtype, shape, order='C', *, offset=0) -> numpy.ndarray\n\n"
+     "array($self, /, dtype, shape, order='C', *, offset=0)\n--\n\n"
      "An array in the loan's memory, to fill in place. After publish it is read-only."},
     {"publish", (PyCFunction)(void (*)(void))loan_publish, METH_FASTCALL | METH_KEYWORDS,
-     "publish(key, length=None, *, format=None, ttl=300, source=None, target=None,\n"
-     "        content_type=None, checksum=False) -> int\n\n"
+     "publish($self, /, key, length=None, *, format=None, ttl=300, source=None, target=None, "
+     "content_type=None, checksum=False)\n--\n\n"
      "Makes the first `length` bytes (all of them, or its only array) the payload at `key`, in\n"
      "place, and ends the loan. Returns LMDB's transaction id. BufferError while anything but\n"
      "the arrays themselves could still write to it: memoryviews, slices, views."},

@@ -237,29 +237,31 @@ static PyMethodDef store_methods[] = {
     {"__enter__", store_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)store_exit, METH_VARARGS, NULL},
     {"put", (PyCFunction)(void (*)(void))store_put, FAST,
-     "put(key, data, *, format=None, ttl=300, source=None, target=None, content_type=None,\n"
-     "    checksum=False) -> int\n\n"
+     "put($self, /, key, data, *, format=None, ttl=300, source=None, target=None, "
+     "content_type=None, checksum=False)\n--\n\n"
      "Publishes `data` at `key` and returns LMDB's transaction id. Without a `format`: bytes-like\n"
      "data is raw, a NumPy array numpy, an Arrow table or batch arrow, and all else msgpack.\n"
      "`ttl` is seconds or a timedelta; 0 or None: until deleted."},
     {"get", (PyCFunction)(void (*)(void))store_get, FAST,
-     "get(key[, default])\n\n"
+     "get($self, /, key, default=...)\n--\n\n"
      "The object at `key`. Arrays, tables and raw bytes (a memoryview) are read in place and hold\n"
      "their payload. Without a default, NotFound or Expired (both KeyError)."},
-    {"view", (PyCFunction)store_view, METH_O, "view(key) -> View\n\nHolds the payload at `key`."},
+    {"view", (PyCFunction)store_view, METH_O,
+     "view($self, key, /)\n--\n\nHolds the payload at `key`."},
     {"loan", (PyCFunction)(void (*)(void))store_loan, FAST,
-     "loan(size, *, timeout=0) -> Loan\n\n"
+     "loan($self, /, size, *, timeout=0)\n--\n\n"
      "Lends `size` writable bytes of the store; waits up to `timeout` seconds when it is full."},
     {"delete", (PyCFunction)store_delete, METH_O,
-     "delete(key) -> bool\n\nWhether a record was there. Views of it stay valid."},
-    {"exists", (PyCFunction)store_exists, METH_O, "exists(key) -> bool"},
+     "delete($self, key, /)\n--\n\nWhether a record was there. Views of it stay valid."},
+    {"exists", (PyCFunction)store_exists, METH_O,
+     "exists($self, key, /)\n--\n\nAn expired record does not exist."},
     {"scan", (PyCFunction)(void (*)(void))scan_new, FAST,
-     "scan(prefix=None, *, start=None, stop=None, reverse=False, limit=None, envelopes=False,\n"
-     "     snapshot=False, expired=False) -> iterator\n\n"
+     "scan($self, /, prefix=None, *, start=None, stop=None, reverse=False, limit=None, "
+     "envelopes=False, snapshot=False, expired=False)\n--\n\n"
      "The keys in byte order, from `start` to before `stop`; with `envelopes`, pairs of key and\n"
      "Envelope. Each 1,024 are one snapshot; all of them with `snapshot`."},
     {"batch", (PyCFunction)store_batch, METH_NOARGS,
-     "batch() -> Batch\n\nMany puts and deletes in one transaction."},
+     "batch($self, /)\n--\n\nMany puts and deletes in one transaction."},
     {"_stat", (PyCFunction)store_stat, METH_NOARGS, NULL},
     {"_sweep", (PyCFunction)store_sweep, METH_O, NULL},
     {"_check", (PyCFunction)store_check, METH_NOARGS, NULL},

@@ -26,7 +26,7 @@ class _SystemError(Error, OSError):
         super().__init__(message, cause)
         self.errno = cause if cause > 0 else self._errno
 
-    _errno = None
+    _errno: int | None = None
 
 
 class NotFound(Error, KeyError):

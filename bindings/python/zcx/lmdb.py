@@ -1,8 +1,11 @@
 """The names that users of the guide know, on the same store."""
 
+import datetime
 import enum
 import os
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 from . import _zcx
 from ._helpers import decode_reference, encode_reference, is_reference
@@ -24,14 +27,14 @@ class DataFormat(str, enum.Enum):
 class LMDBTransport:
     """A store of this process: one for each path, shared by all who ask for it."""
 
-    _instances: dict[tuple, "LMDBTransport"] = {}
+    _instances: dict[tuple[int, str | None], "LMDBTransport"] = {}
     _lock = threading.Lock()
 
     def __init__(self, store: Store):
         self.store = store
 
     @classmethod
-    def get_instance(cls, path=None) -> "LMDBTransport":
+    def get_instance(cls, path: str | os.PathLike[str] | None = None) -> "LMDBTransport":
         """The transport at a path; after a fork the child gets its own."""
         place = None if path is None else os.path.realpath(os.fspath(path))
         with cls._lock:
@@ -40,15 +43,16 @@ class LMDBTransport:
                 known = cls._instances[os.getpid(), place] = cls(Store(path))
             return known
 
-    def put(self, key, data, format: DataFormat | str = DataFormat.MSGPACK, ttl=300) -> int:
+    def put(self, key: str | bytes, data: Any, format: DataFormat | str = DataFormat.MSGPACK,
+            ttl: float | datetime.timedelta | None = 300) -> int:
         """Returns LMDB's transaction id. `ttl` is seconds; 0: until deleted."""
         return self.store.put(key, data, format=format, ttl=ttl)
 
-    def get(self, key):
+    def get(self, key: str | bytes) -> Any | None:
         """The object, or None when there is none or it expired."""
         return self.store.get(key, None)
 
-    def get_raw(self, key) -> tuple[_zcx.View, Envelope] | None:
+    def get_raw(self, key: str | bytes) -> tuple[_zcx.View, Envelope] | None:
         """The payload's bytes, as a View, and its envelope; None when there is none."""
         try:
             view = self.store.view(key)
@@ -56,7 +60,7 @@ class LMDBTransport:
             return None
         return view, view.envelope
 
-    def delete(self, key) -> bool:
+    def delete(self, key: str | bytes) -> bool:
         return self.store.delete(key)
 
     def close(self) -> None:
@@ -64,7 +68,7 @@ class LMDBTransport:
         self.store.close()
 
 
-def wrap_with_lmdb(calculator, config, name: str):
+def wrap_with_lmdb(calculator: Any, config: Mapping[str, Any], name: str) -> Any:
     """An object whose calculate(data) answers what the calculator's own would, with large inputs
     and outputs handed over through the store.
 
@@ -87,27 +91,27 @@ def wrap_with_lmdb(calculator, config, name: str):
 class _Wrapped:
     """Calls a calculator that knows nothing of stores."""
 
-    def __init__(self, calculator, exchange):
+    def __init__(self, calculator: Any, exchange: _zcx.Exchange):
         self._calculator = calculator
         self._exchange = exchange
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._calculator, name)
 
     def __repr__(self) -> str:
         return f"<zcx {self._exchange.mode} of {self._calculator!r}>"
 
-    def _by_reference(self, call, data, output: bool) -> bool:
+    def _by_reference(self, call: _zcx.Call, data: Any, output: bool) -> bool:
         if self._exchange.mode == "reference":
             return True
         size = _zcx.exact_size(data, self._exchange.format)
         return size is not None and call.by_reference(size, output)
 
-    def _as_given(self, value):
+    def _as_given(self, value: Any) -> Any:
         """Raw bytes are read as a memoryview, and were bytes."""
         return bytes(value) if self._exchange.format == "raw" else value
 
-    def calculate(self, data):
+    def calculate(self, data: Any) -> Any:
         call = self._exchange.call()
         answer = self._calculator.calculate(self._pass_input(call, data))
         if not self._by_reference(call, answer, True):
@@ -117,7 +121,7 @@ class _Wrapped:
             return take_reference(call)
         return self._as_given(call.result())
 
-    def _pass_input(self, call, data):
+    def _pass_input(self, call: _zcx.Call, data: Any) -> Any:
         """What the calculator is to get. The call has an input in any case."""
         if is_reference(data):
             call.input_reference(encode_reference(data))
@@ -133,16 +137,16 @@ class _Wrapped:
 class _Referred(_Wrapped):
     """Calls a calculator that reads and answers references."""
 
-    def calculate(self, data):
+    def calculate(self, data: Any) -> Any:
         call = self._exchange.call()
         if is_reference(data):
             call.input_reference(encode_reference(data))
         elif not call.chain(data):
             call.put_input(data)
-        request = call.request()
-        if request is None:
+        encoded = call.request()
+        if encoded is None:
             return self._calculator.calculate(data)
-        request = decode_reference(request)
+        request = decode_reference(encoded)
         answer = self._calculator.calculate(request)
         if "_lmdb_output_key" not in request:
             return answer

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from . import _zcx
 
@@ -27,7 +28,7 @@ class Store(_zcx.Store):
     def keys(self) -> Iterator[str | bytes]:
         return self.scan()
 
-    def items(self) -> Iterator[tuple]:
+    def items(self) -> Iterator[tuple[str | bytes, Any]]:
         """Pairs of key and object; what is deleted or expires meanwhile is left out."""
         gone = object()
         for key in self.scan():
@@ -35,7 +36,7 @@ class Store(_zcx.Store):
             if value is not gone:
                 yield key, value
 
-    def values(self) -> Iterator:
+    def values(self) -> Iterator[Any]:
         return (value for _, value in self.items())
 
     def count(self) -> int:
@@ -45,16 +46,16 @@ class Store(_zcx.Store):
     def __bool__(self) -> bool:
         return True
 
-    def stat(self) -> dict:
+    def stat(self) -> dict[str, Any]:
         """What the store is and holds: docs/stat.md."""
         return json.loads(self._stat())
 
-    def sweep(self, *, trim: bool = False) -> dict:
+    def sweep(self, *, trim: bool = False) -> dict[str, Any]:
         """Deletes what expired and frees what dead processes held; with `trim` it gives the memory
         of idle slots back. Returns what it did."""
         return json.loads(self._sweep(trim))
 
-    def check(self) -> dict:
+    def check(self) -> dict[str, Any]:
         """Is it sound? Reads every record, and every payload that has a checksum."""
         return json.loads(self._check())
 
