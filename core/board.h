@@ -77,7 +77,7 @@ struct zcxi_board_header {
 
     _Alignas(64) struct zcxi_journal journal; /* this and the next under the mutex */
 
-    _Alignas(64) uint64_t backed_to; /* pages of data.mdb below this one have memory, slots apart */
+    _Alignas(64) _Atomic uint64_t backed_to; /* pages of data.mdb below this one have memory, slots apart */
     _Atomic uint64_t charged;        /* pages of slots with memory, without the first of each */
     _Atomic uint64_t slot_pages;     /* pages of all slots, without the first of each */
     uint64_t incarnations;

@@ -73,6 +73,7 @@ static int extend(struct zcxi_env *env, uint64_t last, uint64_t need, bool reser
     return result;
 }
 
+static bool free_pages(struct zcxi_env *env, uint64_t pages);
 static bool fits_small(struct zcxi_env *env, uint64_t pages);
 
 zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_error *error)
@@ -89,6 +90,8 @@ zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_err
     if (pages && to + RESERVE + pages > end) result = ENOSPC;
     if (!result && to + RESERVE > header->backed_to)
         result = extend(env, last, least(to, end), grows);
+    if (result == ENOSPC && !pages && grows && free_pages(env, more + USUAL))
+        result = extend(env, last, least(to, end), false); /* for it takes those */
     if (!result && pages) {
         uint64_t from = last + 1 + pages;
         result = allocate_pages(env, from, least(from + 2 * AHEAD + RESERVE, end));
@@ -171,7 +174,12 @@ static bool fits_small(struct zcxi_env *env, uint64_t pages)
 
 bool zcxi_room_small(struct zcxi_env *env)
 {
-    return fits_small(env, 0);
+    uint64_t last;
+    zcxi_env_last_transaction(env, &last);
+    bool memory = !ahead_needed(env) ||
+                  env->board.header->backed_to >= last + 1 + AHEAD + RESERVE / 2 ||
+                  free_pages(env, AHEAD);
+    return memory && fits_small(env, 0);
 }
 
 zcx_status zcxi_room_charge(struct zcxi_env *env, uint32_t slot)
