@@ -220,11 +220,17 @@ bool describe(struct state *state, struct described *out, PyObject *array)
     return true;
 }
 
-void described_clear(struct described *described)
+void described_let_go(struct described *described)
 {
     if (described->buffer.buf) PyBuffer_Release(&described->buffer);
-    Py_CLEAR(described->text);
+    described->buffer.buf = NULL;
     Py_CLEAR(described->array);
+}
+
+void described_clear(struct described *described)
+{
+    described_let_go(described);
+    Py_CLEAR(described->text);
 }
 
 void described_to(zcx_envelope *envelope, const struct described *from)

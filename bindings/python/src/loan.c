@@ -178,6 +178,7 @@ static bool loan_describe(Loan *self, struct described *described, zcx_envelope 
                             self->count);
     if (!only || (named && envelope->format != ZCX_NUMPY)) return true;
     if (!describe(self->state, described, self->given[0].inner)) return false;
+    described_let_go(described);
     described_to(envelope, described);
     if (*length == UINT64_MAX) *length = described->nbytes;
     return true;
@@ -186,10 +187,10 @@ static bool loan_describe(Loan *self, struct described *described, zcx_envelope 
 static bool loan_commit(Loan *self, const struct key *key, uint64_t length,
                         const zcx_envelope *envelope, uint64_t *transaction)
 {
-    if (!loan_freeze(self, true)) return false;
+    bool ok = loan_freeze(self, true) && loan_unshared(self); /* no new writer from here on */
     self->busy = true;
-    bool ok = memory_publish(self->state, self->memory, key, length, envelope, loan_held(self),
-                             transaction);
+    ok = ok && memory_publish(self->state, self->memory, key, length, envelope, loan_held(self),
+                              transaction);
     self->busy = false;
     if (ok) {
         loan_end(self);
@@ -216,8 +217,7 @@ static PyObject *loan_publish(Loan *self, PyObject *const *args, Py_ssize_t narg
         !key_from(&key, bound[0]) ||
         !envelope_fill(self->state, &envelope, &named, (struct options *)&bound[2]) ||
         (bound[1] && bound[1] != Py_None && !size_from(&length, bound[1], "length")) ||
-        !loan_usable(self) || !loan_unshared(self) ||
-        !loan_describe(self, &described, &envelope, named, &length))
+        !loan_usable(self) || !loan_describe(self, &described, &envelope, named, &length))
         goto done;
     if (length == UINT64_MAX) length = self->memory->size;
     if (length > self->memory->size) {

@@ -78,11 +78,11 @@ static PyObject *log_end(PyObject *module, PyObject *unused)
 
 static bool log_begin(void)
 {
+    if (logger) return true; /* another interpreter's */
     PyObject *logging = PyImport_ImportModule("logging");
     PyObject *made = logging ? PyObject_CallMethod(logging, "getLogger", "s", "zcx") : NULL;
     Py_XDECREF(logging);
     if (!made) return false;
-    Py_XDECREF(logger);
     logger = made;
     zcx_log_set(log_message, NULL);
     return true;

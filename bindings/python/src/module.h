@@ -151,6 +151,7 @@ struct described {
 };
 /* TypeError for elements that are objects, and whatever else would not come back as it was. */
 bool describe(struct state *state, struct described *out, PyObject *array);
+void described_let_go(struct described *described); /* of the array; what was said stays */
 void described_clear(struct described *described);
 void described_to(zcx_envelope *envelope, const struct described *from); /* borrows */
 /* Copies the elements, in `order`, to nbytes at `to`; large ones without the GIL. */
