@@ -96,12 +96,21 @@ static PyObject *array_finalize(PyObject *array, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* Before NumPy 2 nobody says whether a result without dimensions is to be a scalar: it is. */
+static int is_scalar(PyObject *result)
+{
+    PyObject *ndim = PyObject_GetAttrString(result, "ndim");
+    int scalar = ndim ? !PyObject_IsTrue(ndim) : -1;
+    Py_XDECREF(ndim);
+    return scalar;
+}
+
 /* Results of computing with lent arrays are plain arrays and scalars. */
 static PyObject *array_wrap(PyObject *array, PyObject *args)
 {
     PyObject *result, *context = NULL, *scalar = NULL;
     if (!PyArg_ParseTuple(args, "O|OO:__array_wrap__", &result, &context, &scalar)) return NULL;
-    int wanted = scalar ? PyObject_IsTrue(scalar) : 0;
+    int wanted = scalar ? PyObject_IsTrue(scalar) : is_scalar(result);
     if (wanted > 0 && result != array) {
         PyObject *nothing = PyTuple_New(0);
         PyObject *item = nothing ? PyObject_GetItem(result, nothing) : NULL;
