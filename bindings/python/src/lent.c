@@ -118,6 +118,9 @@ static PyObject *array_wrap(PyObject *array, PyObject *args)
         return item;
     }
     if (wanted < 0) return NULL;
+    const struct state *state = array_state(array);
+    if (Py_TYPE(result) == Py_TYPE(array) && !*array_lent(state, result)) /* as NumPy 1 makes them */
+        return PyObject_CallMethod(result, "view", "O", state->ndarray);
     Py_INCREF(result);
     return result;
 }
