@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define CLASSES_UP 3           /* a slot of up to three classes larger will do, and of less than twice */
 #define PATIENCE (2 * ZCXI_MS) /* with readers that alone stand in the way */
@@ -118,7 +120,8 @@ static zcx_status back(struct zcxi_env *env, uint32_t slot, uint64_t *word, zcx_
         return ZCX_OK;
     }
     if (result && !zcxi_env_lock(env, NULL)) {
-        zcxi_room_discharge(env, slot);
+        if (!zcxi_room_punch(env, slot)) /* a part of it may have been allocated */
+            zcxi_room_discharge(env, slot);
         zcxi_env_unlock(env);
     }
     zcxi_slot_give_back(&env->board, slot, *word);
@@ -256,6 +259,17 @@ zcx_status zcxi_loan_check(const zcx_loan *loan, zcx_error *error)
     return zcxi_fail(error, ZCX_ELOST, 0, "the loan of slot %u was taken away", loan->slot);
 }
 
+/* With durability "commit" a payload is on disk before the record that names it: its pages are
+ * written here, outside the lock. */
+static zcx_status sync_payload(const zcx_loan *loan, uint64_t length, zcx_error *error)
+{
+    struct zcxi_env *env = loan->store->env;
+    if (env->manifest.durability != ZCX_DURABILITY_COMMIT || !length) return ZCX_OK;
+    uintptr_t before = (uintptr_t)loan->data % (uintptr_t)sysconf(_SC_PAGESIZE);
+    if (!msync((char *)loan->data - before, before + length, MS_SYNC)) return ZCX_OK;
+    return zcxi_fail_errno(error, errno, "cannot write a payload to the disk of", env->path);
+}
+
 zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t key_length,
                             uint64_t length, const zcx_envelope *envelope, zcx_error *error)
 {
@@ -268,7 +282,10 @@ zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t k
     if (!loan->slot && !zcxi_record_fits(loan->store->env, record, key_length))
         status = move_to_slot(loan, length, error);
     if (!status && !loan->slot) status = zcxi_record_inline(record, loan->data, error);
-    if (!status && loan->slot) zcxi_record_in_slot(record, loan);
+    if (!status && loan->slot) {
+        zcxi_record_in_slot(record, loan);
+        status = sync_payload(loan, length, error);
+    }
     if (status) zcxi_record_free(record);
     return status;
 }

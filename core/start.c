@@ -154,6 +154,18 @@ static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
     return ZCX_OK;
 }
 
+/* A durable store's files are there after a crash: their names, and the directory's own. */
+static zcx_status sync_names(struct zcxi_env *env, zcx_error *error)
+{
+    if (env->manifest.durability != ZCX_DURABILITY_COMMIT) return ZCX_OK;
+    int parent = openat(env->directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = parent < 0 || fsync(env->directory) || fsync(parent) ? errno : 0;
+    if (parent >= 0) close(parent);
+    /* Who may not read the parent did not make the directory either. */
+    if (!result || result == EACCES) return ZCX_OK;
+    return zcxi_fail_errno(error, result, "cannot write to disk the directory", env->path);
+}
+
 static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *error)
 {
     zcx_status status = zcxi_recover_commit(env, error); /* before anything is committed */
@@ -162,6 +174,7 @@ static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *erro
     if (!status) status = zcxi_recover_slots(env, fresh, error);
     if (!status) status = zcxi_owner_claim(env, error);
     if (!status) status = zcxi_readers_claim(env, error);
+    if (!status) status = sync_names(env, error);
     return status;
 }
 
