@@ -104,6 +104,7 @@ def test_what_has_no_portable_description(store, array, advice):
     assert "array" not in store
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_subclasses(store):
     store.put("matrix", np.asmatrix([[1, 2]]))
     assert type(store.get("matrix")) is np.ndarray
