@@ -43,7 +43,7 @@ struct zcxi_slot {
     uint64_t page;            /* of data.mdb: where its value's first page is */
     uint32_t pages;
     uint8_t class;
-    bool charged; /* counted in the header's `charged`; under the mutex */
+    _Atomic bool charged; /* counted in the header's `charged`; written under the mutex */
 };
 
 struct zcxi_group {
@@ -60,6 +60,7 @@ struct zcxi_change { /* a journal entry: what a commit does to a slot */
 struct zcxi_journal {
     _Atomic uint64_t transaction; /* T; 0: no commit is under way */
     uint64_t meta[ZCXI_META_WORDS]; /* of meta page T & 1, before the commit */
+    uint64_t time; /* Unix ns */
     uint32_t changes;
 };
 

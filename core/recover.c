@@ -23,9 +23,9 @@ static zcx_status enter_slots(struct zcxi_env *env, MDB_txn *transaction, zcx_er
         memcpy(&number, key.mv_data, sizeof number);
         status = zcxi_env_locate(env, transaction, number, &page, &pages, error);
         if (!status) status = zcxi_board_back(&env->board, number, error);
-        if (!status)
-            zcxi_slot_enter(&env->board, number, page, pages,
-                            zcxi_word_idle(ZCXI_FREE, 0, false));
+        if (status) break;
+        zcxi_slot_enter(&env->board, number, page, pages, zcxi_word_idle(ZCXI_FREE, 0, false));
+        atomic_store(&env->board.slots[number].charged, true); /* who knows: a trim finds out */
     }
     mdb_cursor_close(cursor);
     if (!status && result != MDB_NOTFOUND)

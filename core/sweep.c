@@ -138,16 +138,16 @@ zcx_status zcxi_sweep_expired(struct zcxi_env *env, uint64_t *deleted, zcx_error
 
 /* ---- memory of idle slots ------------------------------------------------------------------------------------ */
 
-/* As a loan, so that nobody else has the slot meanwhile; *backed* is cleared before the punch. */
+/* As a loan, so that nobody else has the slot meanwhile; *backed* is cleared before the punch. What
+ * is charged may have memory though it is not backed: whoever allocated or punched it was killed. */
 static uint64_t trim_slot(struct zcxi_env *env, uint32_t slot)
 {
     uint64_t word, freed = 0;
     struct zcxi_slot *entry = &env->board.slots[slot];
-    uint64_t seen = atomic_load(&entry->word);
     struct zcxi_obstacle obstacle;
-    if (!(seen & ZCXI_BACKED) || entry->pages < 2) return 0; /* its first page stays */
+    if (!atomic_load(&entry->charged) || entry->pages < 2) return 0; /* its first page stays */
     if (!zcxi_slot_take_idle(&env->board, &env->self, slot, &word, &obstacle)) return 0;
-    if (word & ZCXI_BACKED && !zcxi_env_lock(env, NULL)) {
+    if (!zcxi_env_lock(env, NULL)) {
         zcxi_slot_set_backed(&env->board, slot, &word, false);
         if (!zcxi_room_punch(env, slot)) {
             zcxi_room_discharge(env, slot);

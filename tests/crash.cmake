@@ -21,5 +21,6 @@ function(zcx_test_without rule noun)
 endfunction()
 
 zcx_crash_test(step)
+zcx_crash_test(crash)
 zcx_test_without(meta_guard step)
 target_link_options(step_without_meta_guard_test PRIVATE -Wl,--wrap=zcxi_meta_guard)
