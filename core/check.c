@@ -59,8 +59,10 @@ static zcx_status check_database(struct zcxi_env *env, MDB_dbi database, const c
                                  void *context, zcx_error *error)
 {
     struct check *check = context;
-    zcx_store store = {.env = env, .database = database};
-    strcpy(store.name, name);
+    zcx_store *store = zcxi_handle_make(name);
+    if (!store) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to check %s", env->path);
+    store->env = env;
+    store->database = database;
     MDB_txn *reader;
     MDB_cursor *cursor;
     MDB_val key = {0, NULL}, value;
@@ -85,9 +87,10 @@ static zcx_status check_database(struct zcxi_env *env, MDB_dbi database, const c
         if (!result) memcpy(last, key.mv_data, key.mv_size);
         key.mv_data = last;
         zcxi_reader_give(env, index);
-        if (!result) check_record(check, &store, last, key.mv_size);
+        if (!result) check_record(check, store, last, key.mv_size);
         else if (result != MDB_NOTFOUND) status = zcxi_fail_lmdb(error, result, "cannot check");
     }
+    zcxi_handle_free(store);
     return status;
 }
 

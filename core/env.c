@@ -189,8 +189,6 @@ static void free_env(struct zcxi_env *env)
     if (env->open_lock >= 0) close(env->open_lock);
     if (env->directory >= 0) close(env->directory);
     if (env->token) munmap((void *)env->token, 4096);
-    zcxi_pool_free(&env->views);
-    zcxi_pool_free(&env->loans);
     free(env);
 }
 
@@ -206,8 +204,6 @@ static zcx_status make_env(struct zcxi_env **out, int directory, const char *pat
                              .self = {UINT32_MAX, 0}};
     strcpy(env->path, path);
     env->lock_timeout_ms = options->lock_timeout_ms ? options->lock_timeout_ms : 10000;
-    zcxi_pool_init(&env->views, sizeof(struct zcx_view));
-    zcxi_pool_init(&env->loans, sizeof(struct zcx_loan));
     void *token = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (token == MAP_FAILED || madvise(token, 4096, MADV_WIPEONFORK)) {
         zcx_status status = zcxi_fail_errno(error, errno, "cannot make the fork token of", path);

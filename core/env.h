@@ -4,7 +4,6 @@
 #ifndef ZCXI_ENV_H
 #define ZCXI_ENV_H
 
-#include "pool.h"
 #include "slots.h"
 
 #include <limits.h>
@@ -29,7 +28,7 @@ struct zcxi_env {
     struct zcxi_board board;
     struct zcxi_self self;
     _Atomic uint64_t calls;  /* counter of call ids */
-    _Atomic uint64_t looked; /* monotonic ns: when the files were last seen to be there */
+    _Atomic uint64_t looked; /* Unix ns: when the files were last seen to be there */
 
     MDB_env *lmdb;
     MDB_dbi slots_db, queue_db;
@@ -47,7 +46,6 @@ struct zcxi_env {
     _Atomic uint32_t reader_count;
 
     _Atomic uint64_t *verified; /* [slots_max]: page << 21 | pages of slots found sound, else 0 */
-    struct zcxi_pool views, loans;
 };
 
 /* Opens, or shares, the process's environment of the store at `path`. */

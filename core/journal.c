@@ -18,8 +18,9 @@ static _Atomic uint64_t *meta_of(const struct zcxi_env *env, uint64_t transactio
     return (void *)(env->writing + (transaction & 1) * env->page_size + META_BODY);
 }
 
-void zcxi_journal_clear(struct zcxi_env *env)
+void zcxi_journal_begin(struct zcxi_env *env, uint64_t now)
 {
+    env->board.header->journal.time = now;
     env->board.header->journal.changes = 0;
 }
 
@@ -37,7 +38,8 @@ static void turn_words(struct zcxi_env *env, uint64_t transaction)
         struct zcxi_change change = env->board.changes[i];
         if (!zcxi_slot_exists(&env->board, change.slot)) continue;
         if (change.action == ZCXI_PUBLISH) zcxi_slot_publish(&env->board, change.slot);
-        if (change.action == ZCXI_RETIRE) zcxi_slot_retire(&env->board, change.slot, transaction);
+        if (change.action == ZCXI_RETIRE)
+            zcxi_slot_retire(&env->board, change.slot, transaction, journal->time);
     }
 }
 

@@ -5,8 +5,8 @@
 
 #include "env.h"
 
-/* Forgets the changes of a transaction that was given up. */
-void zcxi_journal_clear(struct zcxi_env *env);
+/* Begins an empty one, of a transaction at the time `now` (Unix ns). */
+void zcxi_journal_begin(struct zcxi_env *env, uint64_t now);
 
 /* Notes what this transaction does to a slot; done after the commit, in this order. */
 void zcxi_journal_add(struct zcxi_env *env, uint32_t slot, enum zcxi_action action);

@@ -195,21 +195,19 @@ zcx_status zcx_store_loan(zcx_loan **out, zcx_store *store, uint64_t size, int64
 {
     zcx_status status = zcxi_store_enter(store, error);
     if (status) return status;
-    struct zcxi_env *env = store->env;
     if (size > ZCX_PAYLOAD_MAX)
         return zcxi_fail(error, ZCX_ELIMIT, 0,
                          "a loan of %" PRIu64 " bytes is over the limit of %" PRIu64, size,
                          ZCX_PAYLOAD_MAX);
-    zcx_loan *loan = zcxi_pool_take(&env->loans);
+    zcx_loan *loan = zcxi_pool_take(&store->loans);
     if (!loan) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a loan's handle");
     loan->store = store;
     status = size <= ZCXI_LOAN_PRIVATE ? take_private(loan, size, timeout_ms, error)
                                        : take_slot(loan, size, timeout_ms, error);
     if (status) {
-        zcxi_pool_give(&env->loans, &loan->pooled);
+        zcxi_pool_give(&store->loans, &loan->pooled);
         return status;
     }
-    atomic_fetch_add(&store->children, 1);
     *out = loan;
     return ZCX_OK;
 }
@@ -226,9 +224,7 @@ uint64_t zcx_loan_capacity(const zcx_loan *loan)
 
 static void end(zcx_loan *loan)
 {
-    zcx_store *store = loan->store;
-    zcxi_pool_give(&store->env->loans, &loan->pooled);
-    atomic_fetch_sub(&store->children, 1);
+    zcxi_pool_give(&loan->store->loans, &loan->pooled);
 }
 
 void zcx_loan_discard(zcx_loan *loan)

@@ -1,6 +1,7 @@
 /* Handles that a hot path takes and gives back without malloc: objects of one size, never freed
  * before the pool, kept on a lock-free stack. The head carries a count, so that a late pop cannot
- * mistake an object that came back for one that never left. */
+ * mistake an object that came back for one that never left. Giving an object back is the last that
+ * is done with a pool: once all are back, it may be freed. */
 #ifndef ZCXI_POOL_H
 #define ZCXI_POOL_H
 
@@ -75,6 +76,16 @@ static inline void *zcxi_pool_take(struct zcxi_pool *pool)
         if (atomic_compare_exchange_weak(&pool->head, &head, next)) return object;
     }
     return zcxi_pool_grow(pool);
+}
+
+/* Objects that are taken and not given back. Exact while nobody takes or gives. */
+static inline uint32_t zcxi_pool_out(struct zcxi_pool *pool)
+{
+    uint32_t out = atomic_load(&pool->chunks) * ZCXI_POOL_CHUNK;
+    uint32_t index = (uint32_t)atomic_load(&pool->head);
+    for (; index && out; out--)
+        index = atomic_load_explicit(&zcxi_pool_at(pool, index)->next, memory_order_relaxed);
+    return out;
 }
 
 static inline void zcxi_pool_init(struct zcxi_pool *pool, size_t size)

@@ -209,13 +209,13 @@ void zcxi_slot_publish(struct zcxi_board *board, uint32_t slot)
     if (zcxi_word_state(found) == ZCXI_LOANED) atomic_store(word, turned(found, ZCXI_PUBLISHED));
 }
 
-void zcxi_slot_retire(struct zcxi_board *board, uint32_t slot, uint64_t transaction)
+void zcxi_slot_retire(struct zcxi_board *board, uint32_t slot, uint64_t transaction, uint64_t now)
 {
     struct zcxi_slot *entry = &board->slots[slot];
     uint64_t found = atomic_load(&entry->word);
     if (zcxi_word_state(found) != ZCXI_PUBLISHED) return;
     atomic_store(&entry->retired, transaction);
-    atomic_store_explicit(&entry->since, zcxi_now_coarse(), memory_order_relaxed);
+    atomic_store_explicit(&entry->since, now, memory_order_relaxed);
     atomic_store(&entry->word, turned(found, ZCXI_RETIRED));
     zcxi_slot_offer(board, slot);
 }

@@ -97,7 +97,7 @@ void zcxi_slot_give_back(struct zcxi_board *board, uint32_t slot, uint64_t word)
 /* loaned → published and published → retired: the mutex is held, the transaction is committed. Done
  * again after a crash, they change nothing. */
 void zcxi_slot_publish(struct zcxi_board *board, uint32_t slot);
-void zcxi_slot_retire(struct zcxi_board *board, uint32_t slot, uint64_t transaction);
+void zcxi_slot_retire(struct zcxi_board *board, uint32_t slot, uint64_t transaction, uint64_t now);
 
 /* The loan's owner says that the slot's payload has memory, or (before punching) that it has not. */
 void zcxi_slot_set_backed(struct zcxi_board *board, uint32_t slot, uint64_t *word, bool backed);

@@ -46,6 +46,23 @@ static zcx_status open_database(zcx_store *store, zcx_error *error)
     return status;
 }
 
+zcx_store *zcxi_handle_make(const char *name)
+{
+    zcx_store *store = calloc(1, sizeof *store);
+    if (!store) return NULL;
+    strcpy(store->name, name);
+    zcxi_pool_init(&store->views, sizeof(struct zcx_view));
+    zcxi_pool_init(&store->loans, sizeof(struct zcx_loan));
+    return store;
+}
+
+void zcxi_handle_free(zcx_store *store)
+{
+    zcxi_pool_free(&store->views);
+    zcxi_pool_free(&store->loans);
+    free(store);
+}
+
 zcx_status zcx_store_open(zcx_store **out, const char *path, const zcx_store_options *options,
                           zcx_error *error)
 {
@@ -54,16 +71,15 @@ zcx_status zcx_store_open(zcx_store **out, const char *path, const zcx_store_opt
     if (!used.database) used.database = "default";
     zcx_status status = check_options(&used, error);
     if (status) return status;
-    zcx_store *store = calloc(1, sizeof *store);
+    zcx_store *store = zcxi_handle_make(used.database);
     if (!store) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a store's handle");
-    strcpy(store->name, used.database);
     status = zcxi_env_open(&store->env, path, &used, error);
     if (!status) {
         status = open_database(store, error);
         if (status) zcxi_env_close(store->env);
     }
     if (status)
-        free(store);
+        zcxi_handle_free(store);
     else
         *out = store;
     return status;
@@ -72,14 +88,15 @@ zcx_status zcx_store_open(zcx_store **out, const char *path, const zcx_store_opt
 zcx_status zcx_store_close(zcx_store *store, zcx_error *error)
 {
     if (!store) return ZCX_OK;
-    uint32_t children = atomic_load(&store->children);
+    uint32_t children = atomic_load(&store->children) + zcxi_pool_out(&store->views) +
+                        zcxi_pool_out(&store->loans);
     if (children && !zcxi_env_alive(store->env)) return ZCX_OK; /* they point to it */
     if (children)
         return zcxi_fail(error, ZCX_EBUSY, 0,
                          "%u views, loans, scans and batches of this handle of %s are alive",
                          children, store->env->path);
     zcxi_env_close(store->env);
-    free(store);
+    zcxi_handle_free(store);
     return ZCX_OK;
 }
 

@@ -4,11 +4,13 @@
 
 #include "env.h"
 #include "envelope.h"
+#include "pool.h"
 
 struct zcx_store {
     struct zcxi_env *env;
     MDB_dbi database;
-    _Atomic uint32_t children; /* views, loans, scans, batches that live */
+    struct zcxi_pool views, loans;
+    _Atomic uint32_t children; /* scans and batches that live */
     char name[ZCX_DATABASE_MAX + 1];
 };
 
@@ -40,6 +42,10 @@ struct zcx_view {
     void *_Atomic decoded; /* extras, decoded on demand; freed at release */
     _Alignas(ZCX_ALIGNMENT) uint8_t bytes[ZCXI_VIEW_BYTES]; /* extras, then the inline payload */
 };
+
+/* A handle without an environment yet; NULL without memory. */
+zcx_store *zcxi_handle_make(const char *name);
+void zcxi_handle_free(zcx_store *store);
 
 zcx_status zcxi_key_check(const void *key, size_t key_length, zcx_error *error);
 

@@ -5,9 +5,8 @@
 #include "readers.h"
 
 /* Who publishes into a store that was removed is told within a second, not by every call. */
-static zcx_status fresh(struct zcxi_env *env, zcx_error *error)
+static zcx_status fresh(struct zcxi_env *env, uint64_t now, zcx_error *error)
 {
-    uint64_t now = zcxi_clock(CLOCK_MONOTONIC_COARSE);
     if (now - atomic_load_explicit(&env->looked, memory_order_relaxed) < ZCXI_S) return ZCX_OK;
     zcx_status status = zcxi_env_fresh(env, error);
     if (!status) atomic_store_explicit(&env->looked, now, memory_order_relaxed);
@@ -18,10 +17,11 @@ zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *ne
                                 void *context, zcx_error *error)
 {
     MDB_txn *transaction;
-    zcx_status status = fresh(env, error);
+    uint64_t now = zcxi_now_coarse();
+    zcx_status status = fresh(env, now, error);
     if (!status) status = zcxi_room(env, need, error);
     if (status) return status;
-    zcxi_journal_clear(env); /* of what a transaction that was given up left there */
+    zcxi_journal_begin(env, now);
     int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
     if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
     status = work(env, transaction, context, error);

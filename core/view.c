@@ -91,15 +91,15 @@ static zcx_status read_record(zcx_view *view, MDB_txn *reader, bool *again, zcx_
 
 static void forget(zcx_view *view)
 {
-    zcx_store *store = view->store;
-    free(view->large);
-    free(atomic_load_explicit(&view->decoded, memory_order_relaxed));
-    zcxi_pool_give(&store->env->views, &view->pooled);
+    void *decoded = atomic_load_explicit(&view->decoded, memory_order_relaxed);
+    if (view->large) free(view->large);
+    if (decoded) free(decoded);
+    zcxi_pool_give(&view->store->views, &view->pooled);
 }
 
 static zcx_view *make(zcx_store *store, const void *key, size_t key_length)
 {
-    zcx_view *view = zcxi_pool_take(&store->env->views);
+    zcx_view *view = zcxi_pool_take(&store->views);
     if (!view) return NULL;
     view->store = store;
     view->slot = 0;
@@ -130,7 +130,6 @@ zcx_status zcxi_view_of_loan(zcx_view **out, const zcx_loan *loan, const struct 
         view->slot = loan->slot;
         view->data = env->reading + zcxi_payload_position(env, env->board.slots[loan->slot].page);
     }
-    atomic_fetch_add(&loan->store->children, 1);
     *out = view;
     return ZCX_OK;
 }
@@ -173,7 +172,6 @@ zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, siz
         forget(view);
         return status;
     }
-    atomic_fetch_add(&store->children, 1);
     *out = view;
     return ZCX_OK;
 }
@@ -181,12 +179,10 @@ zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, siz
 void zcx_view_release(zcx_view *view)
 {
     if (!view) return;
-    zcx_store *store = view->store;
-    struct zcxi_env *env = store->env;
+    struct zcxi_env *env = view->store->env;
     if (!zcxi_env_alive(env)) return; /* a forked child must not clear its parent's pins */
     if (view->slot) zcxi_pin_drop(&env->board, view->slot, env->self.owner);
     forget(view);
-    atomic_fetch_sub(&store->children, 1);
 }
 
 const void *zcx_view_data(const zcx_view *view)
