@@ -9,7 +9,8 @@
 static unsigned long allocations;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#include <sanitizer/allocator_interface.h>
+int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
+                                              void (*)(const volatile void *)); /* no header has it */
 
 static void note(const volatile void *memory, size_t size)
 {
@@ -221,7 +222,9 @@ static void loan_and_publish(void **state)
     (void)state;
     struct call calls[4];
     struct work work = counted(publish);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what LMDB frees, and takes new pages */
     assert_int_equal(work.faults, 0);
+#endif
     int count = trace(repeat_between_marks, &work, calls, 4);
     if (count < 0) skip();
     for (int i = 0; i < count && i < 4; i++)
