@@ -220,11 +220,12 @@ static void loan_and_discard(void **state)
 static void loan_and_publish(void **state)
 {
     (void)state;
+#ifdef __SANITIZE_ADDRESS__ /* which keeps what LMDB frees, and takes new pages */
+    skip();
+#endif
     struct call calls[4];
     struct work work = counted(publish);
-#ifndef __SANITIZE_ADDRESS__ /* which keeps what LMDB frees, and takes new pages */
     assert_int_equal(work.faults, 0);
-#endif
     int count = trace(repeat_between_marks, &work, calls, 4);
     if (count < 0) skip();
     for (int i = 0; i < count && i < 4; i++)
