@@ -196,7 +196,7 @@ static zcx_status make_env(struct zcxi_env **out, int directory, const char *pat
                            const struct stat *info, const zcx_store_options *options,
                            zcx_error *error)
 {
-    struct zcxi_env *env = calloc(1, sizeof *env);
+    struct zcxi_env *env = aligned_alloc(64, sizeof *env);
     if (!env) return zcxi_fail(error, ZCX_ENOMEM, errno, "no memory to open %s", path);
     *env = (struct zcxi_env){.references = 1, .device = info->st_dev, .inode = info->st_ino,
                              .pid = getpid(), .directory = directory, .open_lock = -1,

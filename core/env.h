@@ -13,6 +13,13 @@
 #define ZCXI_READERS 64    /* read transactions that a process pools at most */
 #define ZCXI_DATABASES 128 /* of a store, its own two included: what LMDB is told of */
 
+enum { ZCXI_READER_NONE, ZCXI_READER_IDLE, ZCXI_READER_BUSY };
+
+struct zcxi_reader { /* on a cache line of its own: each is another thread's */
+    _Alignas(64) _Atomic uint32_t state;
+    MDB_txn *transaction; /* of who has it BUSY */
+};
+
 struct zcxi_env {
     struct zcxi_env *next; /* in the process's registry */
     uint32_t references;   /* under the registry's mutex, as is all of opening and closing */
@@ -41,9 +48,7 @@ struct zcxi_env {
     char *lock_map; /* lock.mdb, through `guard` */
     size_t lock_size;
 
-    MDB_txn *_Atomic readers[ZCXI_READERS];
-    _Atomic uint64_t idle_readers;
-    _Atomic uint32_t reader_count;
+    struct zcxi_reader readers[ZCXI_READERS];
 
     _Atomic uint64_t *verified; /* [slots_max]: page << 21 | pages of slots found sound, else 0 */
 };

@@ -7,39 +7,32 @@
 #define CLAIMED_AT_OPEN 2 /* LMDB's table has 1,024 at least, for 256 processes */
 #define PATIENCE (100 * ZCXI_MS)
 
-static zcx_status add(struct zcxi_env *env, uint32_t *index, zcx_error *error)
+/* The first reader of its kind becomes BUSY, ours; false when there is none. */
+static bool claim(struct zcxi_env *env, uint32_t kind, uint32_t *index)
 {
-    uint32_t number = atomic_fetch_add(&env->reader_count, 1);
-    if (number >= ZCXI_READERS) {
-        atomic_fetch_sub(&env->reader_count, 1);
-        return ZCX_EBUSY; /* no message: the caller waits */
+    for (uint32_t i = 0; i < ZCXI_READERS; i++) {
+        uint32_t found = atomic_load_explicit(&env->readers[i].state, memory_order_relaxed);
+        if (found != kind ||
+            !atomic_compare_exchange_strong(&env->readers[i].state, &found, ZCXI_READER_BUSY))
+            continue;
+        *index = i;
+        return true;
     }
-    MDB_txn *reader;
-    int result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader);
-    int dead;
-    if (result == MDB_READERS_FULL && !mdb_reader_check(env->lmdb, &dead) && dead)
-        result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader);
-    if (result) {
-        atomic_fetch_sub(&env->reader_count, 1);
-        return zcxi_fail_lmdb(error, result, "cannot begin a read transaction");
-    }
-    mdb_txn_reset(reader);
-    for (number = 0;; number = (number + 1) % ZCXI_READERS) {
-        MDB_txn *none = NULL;
-        if (atomic_compare_exchange_strong(&env->readers[number], &none, reader)) break;
-    }
-    *index = number;
-    return ZCX_OK;
+    return false;
 }
 
-zcx_status zcxi_readers_claim(struct zcxi_env *env, zcx_error *error)
+static void leave(struct zcxi_env *env, uint32_t index, uint32_t kind)
 {
-    for (int i = 0; i < CLAIMED_AT_OPEN; i++) {
-        uint32_t index;
-        zcx_status status = add(env, &index, error);
-        if (status) return status;
-        zcxi_reader_give(env, index);
-    }
+    atomic_store_explicit(&env->readers[index].state, kind, memory_order_release);
+}
+
+static zcx_status begin(struct zcxi_env *env, uint32_t index, MDB_txn **out, zcx_error *error)
+{
+    int dead, result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, out);
+    if (result == MDB_READERS_FULL && !mdb_reader_check(env->lmdb, &dead) && dead)
+        result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, out);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot begin a read transaction");
+    env->readers[index].transaction = *out;
     return ZCX_OK;
 }
 
@@ -48,64 +41,68 @@ zcx_status zcxi_readers_claim(struct zcxi_env *env, zcx_error *error)
  * transaction that points to it. */
 static zcx_status renew(struct zcxi_env *env, uint32_t index, MDB_txn **out, zcx_error *error)
 {
-    *out = atomic_load_explicit(&env->readers[index], memory_order_relaxed);
+    *out = env->readers[index].transaction;
     int result = mdb_txn_renew(*out);
-    if (result == MDB_BAD_RSLOT) {
-        zcxi_env_assert_locks(env);
-        result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, out);
-        if (!result) atomic_store(&env->readers[index], *out);
-    }
-    return result ? zcxi_fail_lmdb(error, result, "cannot renew a read transaction") : ZCX_OK;
+    if (!result) return ZCX_OK;
+    if (result != MDB_BAD_RSLOT)
+        return zcxi_fail_lmdb(error, result, "cannot renew a read transaction");
+    zcxi_env_assert_locks(env);
+    return begin(env, index, out, error);
 }
 
 zcx_status zcxi_reader_renew(struct zcxi_env *env, uint32_t index, MDB_txn **out,
                              zcx_error *error)
 {
-    mdb_txn_reset(atomic_load_explicit(&env->readers[index], memory_order_relaxed));
+    mdb_txn_reset(env->readers[index].transaction);
     return renew(env, index, out, error);
+}
+
+zcx_status zcxi_readers_claim(struct zcxi_env *env, zcx_error *error)
+{
+    MDB_txn *reader;
+    uint32_t taken = 0, index;
+    zcx_status status = ZCX_OK;
+    for (; taken < CLAIMED_AT_OPEN && !status; taken += !status)
+        status = zcxi_reader_take(env, &reader, &index, error);
+    while (taken)
+        zcxi_reader_give(env, --taken); /* nobody else has the environment yet */
+    return status;
 }
 
 void zcxi_readers_end(struct zcxi_env *env)
 {
     for (uint32_t i = 0; i < ZCXI_READERS; i++)
-        if (env->readers[i] && !mdb_txn_renew(env->readers[i])) mdb_txn_abort(env->readers[i]);
+        if (env->readers[i].transaction && !mdb_txn_renew(env->readers[i].transaction))
+            mdb_txn_abort(env->readers[i].transaction);
 }
 
 zcx_status zcxi_reader_take(struct zcxi_env *env, MDB_txn **out, uint32_t *index, zcx_error *error)
 {
-    uint64_t deadline = 0;
-    for (;;) {
-        uint64_t idle = atomic_load_explicit(&env->idle_readers, memory_order_relaxed);
-        while (idle) {
-            uint32_t lowest = (uint32_t)__builtin_ctzll(idle);
-            if (!atomic_compare_exchange_weak(&env->idle_readers, &idle, idle & (idle - 1)))
-                continue;
-            *index = lowest;
-            zcx_status status = renew(env, lowest, out, error);
-            if (status) atomic_fetch_or(&env->idle_readers, UINT64_C(1) << lowest); /* at rest still */
+    zcx_status status;
+    for (uint64_t deadline = 0;;) {
+        if (claim(env, ZCXI_READER_IDLE, index)) {
+            status = renew(env, *index, out, error);
+            if (status) leave(env, *index, ZCXI_READER_IDLE);
             return status;
         }
-        uint32_t added;
-        zcx_status status = add(env, &added, error);
-        if (!status) {
-            zcxi_reader_give(env, added);
-        } else if (status != ZCX_EBUSY) {
+        if (claim(env, ZCXI_READER_NONE, index)) {
+            status = begin(env, *index, out, error);
+            if (status) leave(env, *index, ZCXI_READER_NONE);
             return status;
-        } else {
-            uint64_t now = zcxi_monotonic();
-            if (!deadline) deadline = now + PATIENCE;
-            if (now > deadline)
-                return zcxi_fail(error, ZCX_ELIMIT, 0,
-                                 "%d read transactions of this process are in use", ZCXI_READERS);
-            sched_yield();
         }
+        uint64_t now = zcxi_monotonic();
+        if (!deadline) deadline = now + PATIENCE;
+        if (now > deadline)
+            return zcxi_fail(error, ZCX_ELIMIT, 0,
+                             "%d read transactions of this process are in use", ZCXI_READERS);
+        sched_yield();
     }
 }
 
 void zcxi_reader_give(struct zcxi_env *env, uint32_t index)
 {
-    mdb_txn_reset(atomic_load_explicit(&env->readers[index], memory_order_relaxed));
-    atomic_fetch_or(&env->idle_readers, UINT64_C(1) << index);
+    mdb_txn_reset(env->readers[index].transaction);
+    leave(env, index, ZCXI_READER_IDLE);
 }
 
 /* ---- the oldest snapshot ------------------------------------------------------------------------------ */
