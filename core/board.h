@@ -59,6 +59,7 @@ struct zcxi_change { /* a journal entry: what a commit does to a slot */
 
 struct zcxi_journal {
     _Atomic uint64_t transaction; /* T; 0: no commit is under way */
+    uint64_t last; /* commit: data.mdb is at it, or one short where that commit changed nothing */
     uint64_t meta[ZCXI_META_WORDS]; /* of meta page T & 1, before the commit */
     uint64_t time; /* Unix ns */
     uint32_t changes;

@@ -53,6 +53,7 @@ zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_e
     atomic_store_explicit(&journal->transaction, id, memory_order_release);
 
     int result = mdb_txn_commit(transaction);
+    if (!result) journal->last = id;
     if (!result) turn_words(env, id);
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
     return result ? zcxi_fail_lmdb(error, result, "cannot commit") : ZCX_OK;
@@ -62,7 +63,10 @@ void zcxi_journal_settle(struct zcxi_env *env)
 {
     struct zcxi_journal *journal = &env->board.header->journal;
     uint64_t id = atomic_load(&journal->transaction);
-    if (id && zcxi_env_last_transaction(env, NULL) >= id) turn_words(env, id);
+    if (id && zcxi_env_last_transaction(env, NULL) >= id) {
+        journal->last = id;
+        turn_words(env, id);
+    }
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
 }
 

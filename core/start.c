@@ -63,6 +63,34 @@ static zcx_status settle_manifest(struct zcxi_env *env, const zcx_store_options 
     return zcxi_manifest_accept(manifest, env->path, options, error);
 }
 
+/* A board says where things lie in one data.mdb: without that file it is worth nothing, and beside a
+ * new one it would lend the new one's tree. */
+static zcx_status empty_orphan(struct zcxi_env *env, zcx_error *error)
+{
+    if (!faccessat(env->directory, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW) || errno != ENOENT)
+        return ZCX_OK;
+    if (zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE))
+        return zcxi_fail(error, ZCX_ESTALE, 0,
+                         "data.mdb of %s was removed while processes have it open: end them, then "
+                         "open it again", env->path);
+    int board = openat(env->directory, "board", O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
+    if (board < 0 && errno != ENOENT)
+        return zcxi_fail_errno(error, errno, "cannot empty the board of", env->path);
+    if (board >= 0) close(board);
+    return ZCX_OK;
+}
+
+/* Likewise a board of another data.mdb, such as before a backup of it was put back. */
+static zcx_status check_same_data(struct zcxi_env *env, zcx_error *error)
+{
+    uint64_t last = zcxi_env_last_transaction(env, NULL), known = env->board.header->journal.last;
+    if (known <= last + 1) return ZCX_OK;
+    return zcxi_fail(error, ZCX_ECORRUPT, 0,
+                     "data.mdb of %s is at transaction %lu, its board at %lu: it was replaced; end "
+                     "all processes that have the store open, then remove its file \"board\"",
+                     env->path, (unsigned long)last, (unsigned long)known);
+}
+
 /* ---- files and maps --------------------------------------------------------------------------------------- */
 
 static zcx_status open_file(struct zcxi_env *env, int *file, const char *name, zcx_error *error)
@@ -169,6 +197,7 @@ static zcx_status sync_names(struct zcxi_env *env, zcx_error *error)
 static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *error)
 {
     zcx_status status = zcxi_recover_commit(env, error); /* before anything is committed */
+    if (!status) status = check_same_data(env, error);
     if (!status) status = zcxi_env_database(env, &env->slots_db, "zcx.slots", MDB_INTEGERKEY, error);
     if (!status) status = zcxi_env_database(env, &env->queue_db, "zcx.queue", 0, error);
     if (!status) status = zcxi_recover_slots(env, fresh, error);
@@ -183,6 +212,8 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
 {
     bool fresh;
     zcx_status status = settle_manifest(env, options, error);
+    if (status) return status;
+    status = empty_orphan(env, error);
     if (status) return status;
     env->map_size = env->manifest.map_size;
     env->page_size = env->manifest.page_size;

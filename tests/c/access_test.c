@@ -287,6 +287,77 @@ static void a_store_emptied_under_us_is_stale(void **state)
     assert_int_equal(try_open(in_path("r"), 0, NULL), ZCX_OK);
 }
 
+/* ---- a data.mdb that the board does not belong to ---------------------------------------------------------- */
+
+static void shell(const char *format, ...)
+{
+    char command[1000];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    assert_int_equal(system(command), 0);
+}
+
+static void put_many(const char *prefix, int count)
+{
+    char key[16];
+    zcx_store *store = open_store(in_path("d"), 64 * MIB);
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "%s%d", prefix, i);
+        put(store, key, 300000, (unsigned)i);
+    }
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "%s%d", prefix, i);
+        assert_at(store, key, 300000, (unsigned)i);
+        if (*prefix == 'x') OK(zcx_store_delete(store, key, strlen(key), error));
+    }
+    close_store(store);
+}
+
+static int hold_open(void *context)
+{
+    char byte = 0;
+    const int *pipes = context; /* to the parent, from the parent */
+    zcx_store *store = open_store(in_path("d"), 64 * MIB);
+    bool told = write(pipes[1], &byte, 1) == 1 && read(pipes[2], &byte, 1) == 1;
+    return zcx_store_close(store, NULL) || !told;
+}
+
+static void a_store_without_its_data_begins_anew(void **state)
+{
+    (void)state;
+    char byte;
+    int pipes[4];
+    put_many("x", 20);
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(pipe(pipes + 2), 0);
+    pid_t child = spawn(hold_open, pipes);
+    assert_int_equal(read(pipes[0], &byte, 1), 1);
+    shell("rm %s", in_path("d/data.mdb"));
+    FAILS(ZCX_ESTALE, try_open(in_path("d"), 0, error), "data.mdb", "removed");
+    assert_int_equal(write(pipes[3], &byte, 1), 1);
+    assert_int_equal(exit_status(child), 0);
+    put_many("n", 90); /* the old board's slots would lie where the new tree is */
+    for (int i = 0; i < 4; i++)
+        close(pipes[i]);
+}
+
+static void a_data_file_put_back_is_refused_with_a_newer_board(void **state)
+{
+    (void)state;
+    put_many("k", 3);
+    shell("cp %s %s.old", in_path("d/data.mdb"), in_path("d/data.mdb"));
+    put_many("x", 20);
+    shell("mv %s.old %s", in_path("d/data.mdb"), in_path("d/data.mdb"));
+    FAILS(ZCX_ECORRUPT, try_open(in_path("d"), 0, error), "replaced", "board");
+    shell("rm %s", in_path("d/board"));
+    zcx_store *store = open_store(in_path("d"), 64 * MIB);
+    for (unsigned i = 0; i < 3; i++)
+        assert_at(store, (char[]){'k', (char)('0' + i), 0}, 300000, i);
+    close_store(store);
+}
+
 static int open_in_another_pid_namespace(void *context)
 {
     (void)context;
@@ -385,6 +456,8 @@ int main(void)
         TEST(another_version_is_refused),
         TEST(garbage_in_data_is_refused),
         TEST(a_removed_store_is_stale),
+        TEST(a_store_without_its_data_begins_anew),
+        TEST(a_data_file_put_back_is_refused_with_a_newer_board),
         TEST(a_store_emptied_under_us_is_stale),
         TEST(another_pid_namespace_is_refused),
         TEST(other_file_systems_warn_or_refuse),
