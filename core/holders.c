@@ -83,6 +83,16 @@ static double seconds_since(uint64_t time)
     return time && time < now ? (double)(now - time) / 1e9 : 0;
 }
 
+/* Slots keep their addresses for ever: a store whose payloads had many sizes may run out of them. */
+static void say_addresses(struct zcxi_env *env, struct text *text)
+{
+    uint64_t last, pages = env->map_size / env->page_size;
+    zcxi_env_last_transaction(env, &last);
+    if (last < pages - pages / 16) return;
+    say(text, "; %.1f of the map's %.1f MiB of addresses are taken, by slots of other sizes, too",
+        mib(last * env->page_size), mib(env->map_size));
+}
+
 /* A reader that has stood at one snapshot while others moved on: maybe a foreign LMDB client. */
 static void say_stuck_reader(struct zcxi_env *env, struct text *text)
 {
@@ -116,5 +126,6 @@ void zcxi_holders_text(struct zcxi_env *env, char *text, size_t size)
                 seconds_since(holding->oldest_held));
     }
     say_stuck_reader(env, &out);
+    say_addresses(env, &out);
     free(tally);
 }

@@ -110,6 +110,28 @@ static void sizes_may_change(void **state)
     json_decref(stat);
 }
 
+/* Slots keep their addresses: the map is used up by ever larger payloads, and the message says so. */
+static void the_message_tells_of_used_up_addresses(void **state)
+{
+    (void)state;
+    close_one(NULL);
+    path = make_directory(NULL);
+    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
+    options.budget = BUDGET;
+    options.map_size = BUDGET + 64 * MIB;
+    OK(zcx_store_open(&store, path, &options, error));
+    zcx_error error_found = ZCX_ERROR_INIT;
+    uint64_t size = 20000;
+    for (; !try_put(store, "k", size, 1, NULL, &error_found); size = size * 3 / 2) {
+        delete_from(0, fill_up(size));
+        if (size > BUDGET) fail_msg("all of the map's addresses were used again");
+        OK(zcx_store_delete(store, "k", 1, error));
+    }
+    assert_int_equal(error_found.status, ZCX_EFULL);
+    assert_non_null(strstr(error_found.message, "of addresses"));
+    put(store, "k", 15000, 1); /* what fits the slots that are there */
+}
+
 static void the_message_names_who_lends_and_how_much(void **state)
 {
     (void)state;
@@ -317,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_store_of_any_size_of_payloads_fills_and_goes_on),
         TEST(sizes_may_change),
+        TEST(the_message_tells_of_used_up_addresses),
         TEST(the_message_names_who_lends_and_how_much),
         TEST(the_message_names_who_views_what_is_deleted),
         TEST(publishing_a_loan_deleting_and_sweeping_still_work),
