@@ -13,6 +13,19 @@ static pthread_mutex_t closed_mutex = PTHREAD_MUTEX_INITIALIZER;
 static zcx_exchange *closed;
 static _Atomic uint32_t closed_count;
 
+/* A thread of the parent may have been at them: what it left is the parent's, and so is its lock. */
+static void after_fork_in_child(void)
+{
+    pthread_mutex_init(&closed_mutex, NULL);
+    closed = NULL;
+    atomic_store(&closed_count, 0);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
 /* ---- The store ------------------------------------------------------------------------------- */
 
 void zcxi_exchange_warn(zcx_exchange *exchange, const zcx_error *why)

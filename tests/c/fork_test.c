@@ -1,6 +1,8 @@
 /* Fork: the child may call nothing on what it inherited, and harms nothing of its parent's. */
 #include "stores.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 static char *path;
@@ -304,6 +306,54 @@ static void a_child_is_no_opener(void **state)
     free(elsewhere);
 }
 
+/* ---- forks of a process that is busy ------------------------------------------------------------------------ */
+
+enum { FORKS = 200 };
+
+static atomic_bool enough;
+
+static void *open_and_close(void *json)
+{
+    while (!atomic_load(&enough)) {
+        zcx_exchange *exchange;
+        if (zcx_exchange_open(&exchange, json, NULL)) return json;
+        zcx_exchange_close(exchange);
+    }
+    return NULL;
+}
+
+static int close_an_own_exchange(void *unused)
+{
+    (void)unused;
+    zcx_exchange *exchange;
+    alarm(10); /* a lock of the parent's thread would keep it for ever */
+    if (zcx_exchange_open(&exchange, "{\"name\": \"direct\", \"lmdb_enabled\": false}", NULL)) return 1;
+    zcx_exchange_close(exchange);
+    return 0;
+}
+
+static void a_child_waits_for_no_thread_of_its_parent(void **state)
+{
+    (void)state;
+    char json[400];
+    pthread_t threads[2];
+    void *failed;
+    snprintf(json, sizeof json, "{\"name\": \"c\", \"lmdb_enabled\": true, \"lmdb_db_path\": \"%s\"}",
+             path);
+    atomic_store(&enough, false);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, json), 0);
+    int status = 0;
+    for (int i = 0; i < FORKS && !status; i++)
+        status = exit_status(spawn(close_an_own_exchange, NULL));
+    atomic_store(&enough, true);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +364,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_child_opens_its_own_and_so_does_its_child, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_child_keeps_no_lock_of_a_dead_parent, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_child_is_no_opener, open_one, close_one),
+        cmocka_unit_test_setup_teardown(a_child_waits_for_no_thread_of_its_parent, open_one, close_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
