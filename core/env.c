@@ -178,7 +178,8 @@ static zcx_status lock_open(struct zcxi_env *env, const zcx_store_options *optio
     int result = zcxi_flock(env->open_lock, env->lock_timeout_ms);
     if (result == ETIMEDOUT)
         return zcxi_fail(error, ZCX_EBUSY, result,
-                         "another process has been opening or closing %s for %ld ms", env->path,
+                         "another process (%d) has been opening or closing %s for %ld ms",
+                         (int)zcxi_flock_holder(env->open_lock), env->path,
                          (long)env->lock_timeout_ms);
     return result ? zcxi_fail_errno(error, result, "cannot lock open.lock of", env->path) : ZCX_OK;
 }

@@ -3,9 +3,12 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #define SPINS 100 /* about as long as a publish holds the mutex */
+#define SLICE 50  /* ms */
 
 int zcxi_mutex_init(pthread_mutex_t *mutex)
 {
@@ -25,6 +28,17 @@ static struct timespec after(clockid_t clock, int64_t timeout_ms)
     return (struct timespec){(time_t)(when / ZCXI_S), (long)(when % ZCXI_S)};
 }
 
+static int lock_until(pthread_mutex_t *mutex, int64_t timeout_ms)
+{
+#ifdef __SANITIZE_THREAD__ /* gcc 12's ThreadSanitizer does not know pthread_mutex_clocklock */
+    struct timespec until = after(CLOCK_REALTIME, timeout_ms);
+    return pthread_mutex_timedlock(mutex, &until);
+#else
+    struct timespec until = after(CLOCK_MONOTONIC, timeout_ms);
+    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+#endif
+}
+
 int zcxi_mutex_lock(pthread_mutex_t *mutex, int64_t timeout_ms)
 {
     for (int spin = 0; spin < SPINS; spin++) {
@@ -33,13 +47,14 @@ int zcxi_mutex_lock(pthread_mutex_t *mutex, int64_t timeout_ms)
         for (int i = 0; i < 20; i++)
             zcxi_pause();
     }
-#ifdef __SANITIZE_THREAD__ /* gcc 12's ThreadSanitizer does not know pthread_mutex_clocklock */
-    struct timespec until = after(CLOCK_REALTIME, timeout_ms);
-    return pthread_mutex_timedlock(mutex, &until);
-#else
-    struct timespec until = after(CLOCK_MONOTONIC, timeout_ms);
-    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
-#endif
+    /* In slices, for a wake-up can be lost: when a waiter is killed between being woken and taking
+     * the mutex, and another took it meanwhile without seeing that more wait. */
+    uint64_t start = zcxi_monotonic();
+    for (;;) {
+        int64_t left = timeout_ms - (int64_t)((zcxi_monotonic() - start) / ZCXI_MS);
+        int result = lock_until(mutex, left < SLICE ? left : SLICE);
+        if (result != ETIMEDOUT || left <= SLICE) return result;
+    }
 }
 
 bool zcxi_ofd_lock(int file, short type, off_t byte)
@@ -63,4 +78,21 @@ int zcxi_flock(int file, int64_t timeout_ms)
         zcxi_sleep(ZCXI_MS);
     }
     return 0;
+}
+
+pid_t zcxi_flock_holder(int file)
+{
+    struct stat about;
+    char line[256];
+    int holder = 0;
+    FILE *locks = fstat(file, &about) ? NULL : fopen("/proc/locks", "re");
+    while (locks && !holder && fgets(line, sizeof line, locks)) {
+        int pid;
+        unsigned long inode;
+        if (sscanf(line, "%*d: FLOCK %*s WRITE %d %*x:%*x:%lu", &pid, &inode) == 2 &&
+            inode == about.st_ino)
+            holder = pid;
+    }
+    if (locks) fclose(locks);
+    return holder;
 }

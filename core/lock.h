@@ -25,4 +25,7 @@ bool zcxi_ofd_taken(int file, short type, off_t byte);
 /* flock(LOCK_EX) with a time-out. Returns an errno. */
 int zcxi_flock(int file, int64_t timeout_ms);
 
+/* Whose flock is on the file, as far as /proc/locks tells; else 0. */
+pid_t zcxi_flock_holder(int file);
+
 #endif

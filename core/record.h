@@ -67,12 +67,13 @@ static inline bool zcxi_expired(const struct zcxi_header *header, uint64_t now)
     return header->expires && header->expires <= now;
 }
 
-/* The coarse clock is a tick late, up to 10 ms: it decides all but the end of a record's life. */
+/* The coarse clock is a tick late, 10 ms or more where ticks are lost: it decides all but the last
+ * second of a record's life. */
 static inline bool zcxi_expired_by_now(const struct zcxi_header *header)
 {
     uint64_t now = zcxi_now_coarse();
     return zcxi_expired(header, now) ||
-           (zcxi_expired(header, now + 20 * ZCXI_MS) && zcxi_expired(header, zcxi_now()));
+           (zcxi_expired(header, now + ZCXI_S) && zcxi_expired(header, zcxi_now()));
 }
 
 #endif

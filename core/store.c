@@ -1,6 +1,7 @@
 #include "full.h"
 #include "readers.h"
 #include "record.h"
+#include "token.h"
 #include "transact.h"
 
 #include <inttypes.h>
@@ -178,6 +179,21 @@ zcx_status zcx_store_put(zcx_store *store, const void *key, size_t key_length, c
     return put_in_slot(store, key, key_length, data, length, envelope, transaction, error);
 }
 
+/* Whatever text it is, who waits for a result must hear that there is none. */
+static void pack_text(zcx_packer *packer, const char *name, const char *text)
+{
+    size_t length = strlen(text);
+    char *plain = NULL;
+    if (!zcxi_utf8(text, length) && (plain = strdup(text))) {
+        for (char *byte = plain; *byte; byte++)
+            if (*byte & 0x80) *byte = '?';
+        text = plain;
+    }
+    zcx_pack_str(packer, name, strlen(name));
+    zcx_pack_str(packer, text, length);
+    free(plain);
+}
+
 zcx_status zcx_store_put_error(zcx_store *store, const void *key, size_t key_length,
                                const char *message, const char *trace, int64_t ttl_ms,
                                zcx_error *error)
@@ -197,12 +213,8 @@ zcx_status zcx_store_put_error(zcx_store *store, const void *key, size_t key_len
         status = zcx_packer_open(&packer, buffer, length, error);
         if (status) break;
         zcx_pack_map(packer, trace ? 2 : 1);
-        zcx_pack_str(packer, "message", 7);
-        zcx_pack_str(packer, message, strlen(message));
-        if (trace) {
-            zcx_pack_str(packer, "trace", 5);
-            zcx_pack_str(packer, trace, strlen(trace));
-        }
+        pack_text(packer, "message", message);
+        if (trace) pack_text(packer, "trace", trace);
         status = zcx_packer_close(packer, &length, error);
     }
     if (!status)

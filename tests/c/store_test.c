@@ -241,6 +241,20 @@ static void an_error_record_says_so(void **state)
     }
 }
 
+/* A calculator's message in another encoding, or cut within a character, is still a message. */
+static void an_error_of_any_bytes_is_told(void **state)
+{
+    (void)state;
+    OK(zcx_store_put_error(store, "error", 5, "caf\xe9 closed", "trace \xc3", 0, error));
+    zcx_view *view = view_of(store, "error");
+    assert_int_equal(envelope_of(view).expires - envelope_of(view).created, UINT64_C(300000000000));
+    assert_non_null(memmem(zcx_view_data(view), zcx_view_length(view), "caf? closed", 11));
+    assert_non_null(memmem(zcx_view_data(view), zcx_view_length(view), "trace ?", 7));
+    zcx_view_release(view);
+    OK(zcx_store_put_error(store, "error", 5, "", "", ZCX_TTL_NEVER, error));
+    zcx_view_release(view_of(store, "error"));
+}
+
 /* ---- envelopes ------------------------------------------------------------------------------------------------ */
 
 static void an_envelope_comes_back(void **state)
@@ -288,6 +302,7 @@ int main(void)
         cmocka_unit_test(an_expired_record_is_never_returned),
         cmocka_unit_test(a_new_record_lives_where_one_expired),
         cmocka_unit_test(an_error_record_says_so),
+        cmocka_unit_test(an_error_of_any_bytes_is_told),
         cmocka_unit_test(an_envelope_comes_back),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
