@@ -84,6 +84,7 @@ struct zcxi_board_header {
     _Atomic uint64_t slot_pages;     /* pages of all slots, without the first of each */
     uint64_t incarnations;
     uint32_t groups; /* whose tables are allocated */
+    bool unsettled;  /* somebody died holding the mutex, and nobody has made all of it good yet */
 
     _Alignas(64) _Atomic uint32_t slots; /* slots are 1 … this - 1 */
     _Atomic uint32_t owners;             /* entries ever used are 0 … this - 1 */

@@ -41,12 +41,13 @@ zcx_status zcxi_env_lock(struct zcxi_env *env, zcx_error *error)
     if (result && result != EOWNERDEAD)
         return zcxi_fail_errno(error, result, "cannot take the lock of", env->path);
     atomic_store_explicit(&header->holder, env->pid, memory_order_relaxed);
-    if (result == EOWNERDEAD || atomic_load(&header->journal.transaction)) {
-        zcx_status status = zcxi_meta_guard(env, error); /* an opener does the rest */
+    if (result == EOWNERDEAD) header->unsettled = true;
+    if (header->unsettled || atomic_load(&header->journal.transaction)) {
+        zcx_status status = zcxi_meta_guard(env, error); /* an opener does the rest later */
         atomic_fetch_add(&header->counters.recovered, 1);
         if (!status && env->lmdb) status = zcxi_recover_commit(env, error);
         if (!status && env->lmdb) status = zcxi_recover_slots(env, false, error);
-        /* Consistent in any case: the journal stays set, so that the next one tries again. */
+        /* Consistent in any case: `unsettled` stays set, so that the next one tries again. */
         if (result == EOWNERDEAD) pthread_mutex_consistent(&header->mutex);
         if (status) {
             zcxi_env_unlock(env);

@@ -127,6 +127,7 @@ zcx_status zcxi_recover_slots(struct zcxi_env *env, bool fresh, zcx_error *error
     }
     mdb_txn_abort(transaction);
     zcxi_room_recount(env);
+    if (!status) env->board.header->unsettled = false;
     if (!status && fresh) env->board.header->magic = ZCXI_BOARD_MAGIC;
     return status;
 }

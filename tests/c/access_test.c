@@ -1,9 +1,12 @@
 /* Who may open what: owners, modes, options, versions, file systems, removed stores. */
+#include "store.h"
 #include "stores.h"
+#include "transact.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static char *path;
@@ -358,6 +361,53 @@ static void a_data_file_put_back_is_refused_with_a_newer_board(void **state)
     close_store(store);
 }
 
+/* ---- an opener that fails ----------------------------------------------------------------------------------- */
+
+static zcx_status put_slot(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                           zcx_error *error)
+{
+    (void)context, (void)error;
+    uint32_t number = atomic_load(&env->board.header->slots);
+    MDB_val key = {sizeof number, &number}, value = {100 * 4096 - env->page_header, NULL};
+    return mdb_put(transaction, env->slots_db, &key, &value, MDB_RESERVE) ? ZCX_ESYSTEM : ZCX_OK;
+}
+
+/* As a loan that needs a new slot and is killed between its commit and the board's entry. */
+static int die_creating(void *context)
+{
+    (void)context;
+    zcx_store *store = open_store(in_path("o"), 0);
+    const struct zcxi_need need = {.changes = 1, .pages = 100};
+    if (zcxi_env_lock(store->env, NULL)) return 1;
+    if (zcxi_transact_locked(store->env, &need, put_slot, NULL, NULL)) return 1;
+    return raise(SIGKILL);
+}
+
+static int open_with_few_files(void *files)
+{
+    struct rlimit few = {*(rlim_t *)files, *(rlim_t *)files};
+    if (setrlimit(RLIMIT_NOFILE, &few)) return 100;
+    return (int)try_open(in_path("o"), ZCX_OPEN_EXISTING, NULL);
+}
+
+/* It takes the mutex first, and with it the word that its last owner died. */
+static void an_opener_that_fails_leaves_the_recovery_to_others(void **state)
+{
+    (void)state;
+    zcx_loan *loans[64] = {NULL};
+    int status = -1;
+    zcx_store *store = open_store(in_path("o"), 64 * MIB);
+    for (rlim_t files = 4; status != ZCX_OK && files < 64; files++) {
+        assert_int_equal(exit_status(spawn(die_creating, NULL)), 128 + SIGKILL);
+        status = exit_status(spawn(open_with_few_files, &files));
+        loans[files] = lend(store, 1000000); /* which needs a new slot, each time */
+    }
+    assert_int_equal(status, ZCX_OK);
+    for (int i = 0; i < 64; i++)
+        zcx_loan_discard(loans[i]);
+    close_store(store);
+}
+
 static int open_in_another_pid_namespace(void *context)
 {
     (void)context;
@@ -455,6 +505,7 @@ int main(void)
         TEST(handles_share_an_environment),
         TEST(another_version_is_refused),
         TEST(garbage_in_data_is_refused),
+        TEST(an_opener_that_fails_leaves_the_recovery_to_others),
         TEST(a_removed_store_is_stale),
         TEST(a_store_without_its_data_begins_anew),
         TEST(a_data_file_put_back_is_refused_with_a_newer_board),
