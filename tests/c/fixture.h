@@ -73,9 +73,10 @@ static inline char *make_directory(const char *parent)
 static inline pid_t spawn(int (*work)(void *), void *context)
 {
     fflush(NULL);
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) _exit(1); /* it died before that */
         signal(SIGSEGV, SIG_DFL); /* cmocka's handlers would go on with the next test */
         signal(SIGBUS, SIG_DFL);
         _exit(work(context));
