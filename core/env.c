@@ -237,6 +237,7 @@ zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_stor
                                 !(options->flags & ZCX_OPEN_EXISTING), error);
     if (status) return status;
 
+    bool discarded = false;
     zcxi_registry_lock();
     struct zcxi_env *env = NULL;
     if (fstat(directory, &info))
@@ -256,12 +257,15 @@ zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_stor
         status = make_env(&env, directory, resolved, &info, options, error); /* owns directory */
         if (!status) {
             zcxi_registry_add(env);
+            discarded = env->discarded;
             *out = env;
         }
     } else {
         close(directory);
     }
     zcxi_registry_unlock();
+    if (discarded) /* now that nothing is locked: it may be logged by who uses zcx, or needs the GIL */
+        zcxi_log('i', "%s was of an earlier boot, and was discarded", resolved);
     return status;
 }
 

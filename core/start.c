@@ -30,7 +30,7 @@ static zcx_status discard_stale(struct zcxi_env *env, zcx_error *error)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (unlinkat(env->directory, names[i], 0) && errno != ENOENT)
             return zcxi_fail_errno(error, errno, "cannot discard the files of", env->path);
-    zcxi_log('i', "%s was of an earlier boot, and was discarded", env->path);
+    env->discarded = true;
     return ZCX_OK;
 }
 

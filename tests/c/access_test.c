@@ -361,6 +361,32 @@ static void a_data_file_put_back_is_refused_with_a_newer_board(void **state)
     close_store(store);
 }
 
+/* ---- a store of an earlier boot ----------------------------------------------------------------------------- */
+
+static void open_another(void *context, char level, const char *message)
+{
+    if (level != 'i' || !strstr(message, "earlier boot")) return;
+    *(zcx_status *)context = try_open(in_path("other"), 0, NULL);
+}
+
+static void what_is_logged_may_be_logged_with_zcx(void **state)
+{
+    (void)state;
+    char boot[37], earlier[37];
+    zcx_status status = ZCX_EFAILED;
+    assert_int_equal(try_open(in_path("v"), 0, NULL), ZCX_OK);
+    assert_true(zcxi_boot_id(boot));
+    strcpy(earlier, boot);
+    *earlier = *boot == '0' ? '1' : '0';
+    edit_manifest(boot, earlier);
+    zcx_log_set(open_another, &status);
+    alarm(20); /* it waited for the lock that it held */
+    assert_int_equal(try_open(in_path("v"), 0, NULL), ZCX_OK);
+    alarm(0);
+    zcx_log_set(NULL, NULL);
+    assert_int_equal(status, ZCX_OK);
+}
+
 /* ---- an opener that fails ----------------------------------------------------------------------------------- */
 
 static zcx_status put_slot(struct zcxi_env *env, MDB_txn *transaction, void *context,
@@ -505,6 +531,7 @@ int main(void)
         TEST(handles_share_an_environment),
         TEST(another_version_is_refused),
         TEST(garbage_in_data_is_refused),
+        TEST(what_is_logged_may_be_logged_with_zcx),
         TEST(an_opener_that_fails_leaves_the_recovery_to_others),
         TEST(a_removed_store_is_stale),
         TEST(a_store_without_its_data_begins_anew),
