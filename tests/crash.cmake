@@ -22,5 +22,6 @@ endfunction()
 
 zcx_crash_test(step)
 zcx_crash_test(crash)
+zcx_crash_test(torture)
 zcx_test_without(meta_guard step)
 target_link_options(step_without_meta_guard_test PRIVATE -Wl,--wrap=zcxi_meta_guard)

@@ -77,7 +77,7 @@ static inline enum stepped stopped(pid_t child)
 {
     int status;
     if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) return ENDED;
-    if (WSTOPSIG(status) == SIGTRAP) return STEPPED;
+    if ((WSTOPSIG(status) & 0x7f) == SIGTRAP) return STEPPED; /* 0x80: of a system call */
     if (WSTOPSIG(status) == SIGSTOP) return HALTED;
     return ENDED;
 }

@@ -50,6 +50,7 @@ static bool kill_as_it_wakes(void)
     assert_int_equal(pthread_mutex_lock(mutex), 0);
     pid_t first = spawn_traced(wait_for_it, mutex);
     if (stopped(first) != HALTED) fail_msg("%s", child_report);
+    ptrace(PTRACE_SETOPTIONS, first, 0, PTRACE_O_TRACESYSGOOD);
     run_to_futex(first);
     ptrace(PTRACE_SYSCALL, first, 0, 0);
     wait_until_asleep(first);
