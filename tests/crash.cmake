@@ -20,6 +20,7 @@ function(zcx_test_without rule noun)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${ZCX_CRASH_TIMEOUT} SKIP_RETURN_CODE 77)
 endfunction()
 
+zcx_crash_test(lock)
 zcx_crash_test(step)
 zcx_crash_test(crash)
 zcx_crash_test(torture)

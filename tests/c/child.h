@@ -56,9 +56,10 @@ static inline bool soaking(void)
 static inline pid_t spawn_traced(int (*work)(void *), void *context)
 {
     fflush(NULL);
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) _exit(1); /* it died before that */
         ptrace(PTRACE_TRACEME, 0, 0, 0);
         _exit(work(context));
     }
