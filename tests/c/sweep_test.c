@@ -67,6 +67,59 @@ static void expired_records_go_and_others_stay(void **state)
     }
 }
 
+static int sweep_alone(void *context)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_store *mine;
+    char *text;
+    CHILD_EXPECTS(!zcx_store_open(&mine, path, NULL, &error));
+    CHILD_EXPECTS(!zcx_store_sweep(&text, mine, ZCX_SWEEP_TRIM, &error));
+    json_t *report = json_loads(text, 0, NULL);
+    uint64_t expired = (uint64_t)json_integer_value(json_object_get(report, "expired"));
+    CHILD_EXPECTS(write(*(int *)context, &expired, sizeof expired) == sizeof expired);
+    json_decref(report);
+    zcx_free(text);
+    return zcx_store_close(mine, NULL);
+}
+
+/* Each record is deleted by one of them; what was published anew meanwhile by none. */
+static void several_sweepers_do_no_harm(void **state)
+{
+    (void)state;
+    char key[16];
+    int ends[2];
+    uint64_t sum = 0, expired;
+    pid_t children[4];
+    zcx_envelope brief = ZCX_ENVELOPE_INIT;
+    brief.ttl_ms = 1;
+    assert_int_equal(pipe(ends), 0);
+    for (int i = 0; i < 4000; i++) {
+        snprintf(key, sizeof key, "s%d", i);
+        OK(try_put(store, key, i % 10 ? 20 : 5000, (unsigned)i, &brief, error));
+    }
+    EVENTUALLY(status_at(store, "s3999") == ZCX_EEXPIRED);
+    for (int i = 0; i < 4; i++)
+        children[i] = spawn(sweep_alone, &ends[1]);
+    for (int i = 0; i < 4000; i += 100) {
+        snprintf(key, sizeof key, "s%d", i);
+        put(store, key, 5000, 7);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(read(ends[0], &expired, sizeof expired), sizeof expired);
+        assert_int_equal(exit_status(children[i]), 0);
+        sum += expired;
+    }
+    assert_in_range(sum, 3960, 4000); /* up to 40 were replaced before a sweeper came by */
+    uint64_t count;
+    OK(zcx_store_count(&count, store, error));
+    assert_int_equal(count, 40);
+    for (int i = 0; i < 4000; i += 100) {
+        snprintf(key, sizeof key, "s%d", i);
+        assert_at(store, key, 5000, 7);
+        OK(zcx_store_delete(store, key, strlen(key), error));
+    }
+}
+
 static void every_database_is_swept(void **state)
 {
     (void)state;
@@ -207,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expired_records_go_and_others_stay),
+        cmocka_unit_test(several_sweepers_do_no_harm),
         cmocka_unit_test(every_database_is_swept),
         cmocka_unit_test(trimmed_memory_goes_back_and_comes_again),
         cmocka_unit_test(a_trimmed_store_opens_again),

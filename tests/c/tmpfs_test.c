@@ -5,22 +5,23 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
-static char *path;
+static char *base, path[280]; /* base: removed from outside of the namespace, whatever happens */
 
 static int mount_one(void **state)
 {
+    static int count;
     (void)state;
-    path = make_directory(NULL);
+    snprintf(path, sizeof path, "%s/%d", base, count++);
+    if (mkdir(path, 0700)) return -1;
     return mount("none", path, "tmpfs", 0, "size=64m,mode=0700");
 }
 
 static int unmount_one(void **state)
 {
     (void)state;
-    int result = umount(path);
-    free(path);
-    return result;
+    return umount(path);
 }
 
 static char *store_path(void)
@@ -268,6 +269,7 @@ static void a_batch_that_finds_no_memory_leaves_nothing(void **state)
 
 int main(void)
 {
+    base = make_directory(NULL);
     if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
         printf("skipped: no mount namespace of our own: %s\n", strerror(errno));
         return 77;
