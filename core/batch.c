@@ -70,7 +70,9 @@ zcx_status zcx_batch_publish(zcx_batch *batch, zcx_loan *loan, const void *key, 
     struct change *change;
     zcx_status status = add(batch, key, key_length, &change, error);
     if (status) return status;
-    if (loan->store->env != batch->store->env)
+    if (loan->batched)
+        status = zcxi_fail(error, ZCX_EINVAL, 0, "the loan belongs to a batch already");
+    else if (loan->store->env != batch->store->env)
         status = zcxi_fail(error, ZCX_EINVAL, 0, "the loan is of %s, the batch of %s",
                            loan->store->env->path, batch->store->env->path);
     struct zcxi_record *record = status ? NULL : malloc(sizeof *record);
@@ -83,6 +85,7 @@ zcx_status zcx_batch_publish(zcx_batch *batch, zcx_loan *loan, const void *key, 
     }
     change->record = record;
     change->loan = loan;
+    loan->batched = true;
     batch->count++;
     return ZCX_OK;
 }
@@ -174,7 +177,11 @@ zcx_status zcx_batch_commit(zcx_batch *batch, uint64_t *transaction, zcx_error *
 void zcx_batch_discard(zcx_batch *batch)
 {
     if (!batch || !zcxi_env_alive(batch->store->env)) return;
-    for (size_t i = 0; i < batch->count; i++)
-        zcx_loan_discard(batch->changes[i].loan);
+    for (size_t i = 0; i < batch->count; i++) {
+        zcx_loan *loan = batch->changes[i].loan;
+        if (!loan) continue;
+        loan->batched = false;
+        zcx_loan_discard(loan);
+    }
     end(batch);
 }

@@ -249,6 +249,7 @@ zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_stor
         if (!status) status = zcxi_manifest_accept(&env->manifest, env->path, options, error);
         if (!status) {
             env->references++;
+            if (options->lock_timeout_ms) env->lock_timeout_ms = options->lock_timeout_ms;
             zcxi_env_assert_locks(env);
             *out = env;
         }

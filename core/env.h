@@ -28,7 +28,7 @@ struct zcxi_env {
     pid_t pid;
     char path[PATH_MAX];
     struct zcxi_manifest manifest;
-    int64_t lock_timeout_ms;
+    _Atomic int64_t lock_timeout_ms;
     bool discarded; /* the store that was here before: of an earlier boot */
     const _Atomic uint32_t *token; /* on a MADV_WIPEONFORK page: 1, and 0 in a forked child */
 

@@ -168,6 +168,10 @@ static zcx_status take_slot(zcx_loan *loan, uint64_t size, int64_t timeout_ms, z
     zcx_status status = zcxi_until_room(env, size, timeout_ms, attempt, &wanted, error);
     if (status) return status;
     struct zcxi_slot *slot = &env->board.slots[wanted.slot];
+    if (!zcxi_room_holds(env, wanted.slot))
+        return zcxi_fail(error, ZCX_ECORRUPT, 0,
+                         "the board of %s has slot %u at page %" PRIu64 " of %u pages", env->path,
+                         wanted.slot, slot->page, slot->pages);
     loan->slot = wanted.slot;
     loan->word = wanted.word;
     loan->data = env->writing + zcxi_payload_position(env, slot->page);
@@ -202,6 +206,7 @@ zcx_status zcx_store_loan(zcx_loan **out, zcx_store *store, uint64_t size, int64
     zcx_loan *loan = zcxi_pool_take(&store->loans);
     if (!loan) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a loan's handle");
     loan->store = store;
+    loan->batched = false;
     status = size <= ZCXI_LOAN_PRIVATE ? take_private(loan, size, timeout_ms, error)
                                        : take_slot(loan, size, timeout_ms, error);
     if (status) {
@@ -229,7 +234,7 @@ static void end(zcx_loan *loan)
 
 void zcx_loan_discard(zcx_loan *loan)
 {
-    if (!loan || !zcxi_env_alive(loan->store->env)) return;
+    if (!loan || loan->batched || !zcxi_env_alive(loan->store->env)) return;
     if (loan->slot) zcxi_slot_give_back(&loan->store->env->board, loan->slot, loan->word);
     end(loan);
 }
@@ -293,6 +298,8 @@ static zcx_status publish(zcx_view **view, zcx_loan *loan, const void *key, size
     struct zcxi_record record;
     zcx_view *held = NULL;
     zcx_status status = zcxi_store_enter(loan->store, error);
+    if (!status && loan->batched)
+        status = zcxi_fail(error, ZCX_EINVAL, 0, "the loan belongs to a batch, which publishes it");
     if (!status) status = zcxi_key_check(key, key_length, error);
     if (!status) status = zcxi_loan_record(loan, &record, key_length, length, envelope, error);
     if (status) return status;

@@ -215,15 +215,25 @@ void zcxi_room_recount(struct zcxi_env *env)
 
 /* ---- a slot's memory ------------------------------------------------------------------------------------ */
 
+bool zcxi_room_holds(const struct zcxi_env *env, uint32_t slot)
+{
+    const struct zcxi_slot *entry = &env->board.slots[slot];
+    uint64_t end = map_pages(env);
+    return entry->pages && entry->page >= 2 && entry->page < end &&
+           entry->pages <= end - entry->page;
+}
+
 int zcxi_room_payload(struct zcxi_env *env, uint32_t slot)
 {
     struct zcxi_slot *entry = &env->board.slots[slot];
+    if (!zcxi_room_holds(env, slot)) return EINVAL;
     return allocate_pages(env, entry->page, entry->page + entry->pages);
 }
 
 int zcxi_room_punch(struct zcxi_env *env, uint32_t slot)
 {
     struct zcxi_slot *entry = &env->board.slots[slot];
+    if (!zcxi_room_holds(env, slot)) return EINVAL;
     off_t from = (off_t)((entry->page + 1) * env->page_size);
     off_t length = (off_t)((uint64_t)(entry->pages - 1) * env->page_size);
     if (!length) return 0;

@@ -37,6 +37,9 @@ bool zcxi_room_fits(const struct zcxi_env *env, uint64_t pages);
 /* Counts again, from the slots: after a crash under the mutex. */
 void zcxi_room_recount(struct zcxi_env *env);
 
+/* Whether the slot lies inside the map, as a damaged board may deny. */
+bool zcxi_room_holds(const struct zcxi_env *env, uint32_t slot);
+
 /* Gives a slot's payload memory; the caller owns the slot as a loan. Returns an errno. */
 int zcxi_room_payload(struct zcxi_env *env, uint32_t slot);
 

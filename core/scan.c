@@ -132,21 +132,25 @@ static bool shown(const zcx_scan *scan, const struct zcxi_header *header)
     return scan->flags & ZCX_SCAN_EXPIRED || !zcxi_expired_by_now(header);
 }
 
-/* One record: kept if it is to be shown, and the next step resumes after it. */
-static zcx_status look_at(zcx_scan *scan, const MDB_val *key, const MDB_val *value,
-                          zcx_error *error)
+/* The next step resumes after this key. */
+static void resume_after(zcx_scan *scan, const MDB_val *key)
 {
-    struct zcxi_header header;
     struct bound *resume = scan->flags & ZCX_SCAN_REVERSE ? &scan->high : &scan->low;
-    zcx_status status = zcxi_header_read(&header, value->mv_data, value->mv_size, key->mv_data,
-                                         key->mv_size, error);
-    if (!status && shown(scan, &header)) status = keep(scan, key, value, &header, error);
-    if (status) return status;
     memcpy(resume->key, key->mv_data, key->mv_size);
     resume->length = key->mv_size;
     resume->set = true;
     resume->inclusive = false;
-    return ZCX_OK;
+}
+
+/* One record: kept if it is to be shown. */
+static zcx_status look_at(zcx_scan *scan, const MDB_val *key, const MDB_val *value,
+                          zcx_error *error)
+{
+    struct zcxi_header header;
+    zcx_status status = zcxi_header_read(&header, value->mv_data, value->mv_size, key->mv_data,
+                                         key->mv_size, error);
+    if (!status && shown(scan, &header)) status = keep(scan, key, value, &header, error);
+    return status;
 }
 
 static zcx_status walk(zcx_scan *scan, MDB_cursor *cursor, zcx_error *error)
@@ -163,6 +167,7 @@ static zcx_status walk(zcx_scan *scan, MDB_cursor *cursor, zcx_error *error)
         }
         zcx_status status = look_at(scan, &key, &value, &failure);
         if (status && scan->count && !snapshot) return ZCX_OK; /* show what comes before it first */
+        resume_after(scan, &key); /* also past a damaged one: it is told of once */
         if (status) {
             if (error && !error->status) *error = failure;
             return status;

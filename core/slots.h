@@ -49,19 +49,18 @@ static inline _Atomic uint16_t *zcxi_pin(const struct zcxi_board *board, uint32_
     return &board->pins[(size_t)slot * ZCXI_OWNERS + owner];
 }
 
-/* Adds a pin; false, and undone, when the process has too many of the slot. */
-static inline bool zcxi_pin_add(const struct zcxi_board *board, uint32_t slot, uint32_t owner)
-{
-    _Atomic uint16_t *pin = zcxi_pin(board, slot, owner);
-    if (atomic_fetch_add(pin, 1) < ZCXI_PINS_MOST) return true;
-    atomic_fetch_sub(pin, 1);
-    return false;
-}
-
 bool zcxi_pinned(const struct zcxi_board *board, uint32_t slot);
 
 /* Takes a pin off; the last one of a retired slot makes it available again. */
 void zcxi_pin_drop(const struct zcxi_board *board, uint32_t slot, uint32_t owner);
+
+/* Adds a pin; false, and undone, when the process has too many of the slot. */
+static inline bool zcxi_pin_add(const struct zcxi_board *board, uint32_t slot, uint32_t owner)
+{
+    if (atomic_fetch_add(zcxi_pin(board, slot, owner), 1) < ZCXI_PINS_MOST) return true;
+    zcxi_pin_drop(board, slot, owner);
+    return false;
+}
 
 /* ---- classes ---------------------------------------------------------------------------------------- */
 

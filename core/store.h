@@ -22,6 +22,7 @@ struct zcx_loan {
     void *data;
     uint64_t capacity;
     uint32_t slot; /* 0: private memory */
+    bool batched;  /* a batch's: it publishes or discards it */
     uint64_t word;
     _Alignas(ZCX_ALIGNMENT) uint8_t private[ZCXI_LOAN_PRIVATE];
 };

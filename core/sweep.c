@@ -164,7 +164,7 @@ uint64_t zcxi_trim(struct zcxi_env *env, uint64_t enough)
     uint64_t freed = 0;
     uint32_t slots = atomic_load(&env->board.header->slots);
     if (slots > env->board.slots_max) slots = env->board.slots_max;
-    for (uint32_t slot = slots - 1; slot > 0 && freed < enough; slot--)
+    for (uint32_t slot = slots; slot-- > 1 && freed < enough;)
         freed += trim_slot(env, slot); /* the last ones: the first are reused first */
     atomic_fetch_add(&env->board.header->counters.trimmed, freed);
     return freed;

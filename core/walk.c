@@ -46,10 +46,16 @@ zcx_status zcxi_walk_databases(struct zcxi_env *env, zcxi_database_function func
     zcx_status status = list(env, names, &count, error);
     for (int i = 0; i < count && !status; i++) {
         MDB_dbi database;
+        zcx_error failure = ZCX_ERROR_INIT;
         status = zcxi_env_lock(env, error);
         if (status) break;
-        status = zcxi_env_database(env, &database, names[i].text, 0, error);
+        status = zcxi_env_database(env, &database, names[i].text, 0, &failure);
         zcxi_env_unlock(env);
+        if (status && failure.cause == MDB_INCOMPATIBLE) { /* somebody's key, and no database */
+            status = ZCX_OK;
+            continue;
+        }
+        if (status && error && !error->status) *error = failure;
         if (!status) status = function(env, database, names[i].text, context, error);
     }
     free(names);

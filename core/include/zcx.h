@@ -164,7 +164,8 @@ typedef struct zcx_store_options {
     zcx_durability durability; /* fixed at creation */
     uint32_t max_readers;      /* LMDB reader slots; fixed at creation; 0: 1024, the least */
     uint32_t flags;            /* ZCX_OPEN_* */
-    int64_t lock_timeout_ms;   /* for any lock that another process holds; 0: 10,000 */
+    int64_t lock_timeout_ms;   /* for any lock that another process holds; 0: 10,000. The last
+                                  handle of a process that asks decides for all of a store's */
 } zcx_store_options;
 
 #define ZCX_STORE_OPTIONS_INIT {.struct_size = sizeof(zcx_store_options)}
@@ -287,7 +288,7 @@ typedef struct zcx_scan_options {
 ZCX_API ZCX_CHECKED zcx_status zcx_store_scan(zcx_scan **out, zcx_store *store,
                                               const zcx_scan_options *options, zcx_error *error);
 /* The next key (valid until the next call), and its envelope where asked for. ENOTFOUND at the end
- * (no message is written). */
+ * (no message is written). A damaged envelope is ECORRUPT once; the next call goes on behind it. */
 ZCX_API ZCX_CHECKED zcx_status zcx_scan_next(zcx_scan *scan, const void **key, size_t *key_length,
                                              zcx_envelope *envelope, zcx_error *error);
 ZCX_API void zcx_scan_close(zcx_scan *scan);

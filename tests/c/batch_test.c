@@ -244,6 +244,24 @@ static void half_a_batch_is_never_seen(void **state)
     assert_true(pairs > 0);
 }
 
+static void a_loan_goes_into_one_batch(void **state)
+{
+    (void)state;
+    zcx_batch *batch = begin();
+    zcx_loan *loan;
+    bool there;
+    OK(zcx_store_loan(&loan, store, 5000, 0, error));
+    memset(zcx_loan_data(loan), 1, 5000);
+    OK(zcx_batch_publish(batch, loan, "twice", 5, 5000, NULL, error));
+    FAILS(ZCX_EINVAL, zcx_batch_publish(batch, loan, "again", 5, 5000, NULL, error), "batch");
+    FAILS(ZCX_EINVAL, zcx_loan_publish(loan, "again", 5, 5000, NULL, NULL, error), "batch");
+    zcx_loan_discard(loan); /* the batch's: nothing happens */
+    OK(zcx_batch_commit(batch, NULL, error));
+    OK(zcx_store_exists(&there, store, "twice", 5, error));
+    assert_true(there);
+    OK(zcx_store_delete(store, "twice", 5, error));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_discarded_batch_leaves_nothing),
         cmocka_unit_test(wrong_entries_are_refused_and_the_batch_goes_on),
         cmocka_unit_test(a_loan_of_another_store_is_refused),
+        cmocka_unit_test(a_loan_goes_into_one_batch),
         cmocka_unit_test(a_batch_has_at_most_32768_changes),
         cmocka_unit_test(half_a_batch_is_never_seen),
     };
