@@ -242,8 +242,19 @@ static void *answer_array(zcx_call *call, const char *dtype, uint32_t ndim, cons
     return begin_array(call, dtype, ndim, shape, 'C', nbytes);
 }
 
+/* The plug-in may have made `like` itself. What is no danger here, zcx_call_answer checks. */
 static void *answer_like(zcx_call *call, const zcx_typed *like)
 {
+    zcx_error *error = &call->work->error;
+    zcx_status status = ZCX_OK;
+    if (like->ndim > ZCX_DIMENSIONS_MAX)
+        status = zcxi_fail(error, ZCX_EINVAL, 0,
+                           "it answers like an array of %u dimensions; one has at most %d",
+                           like->ndim, ZCX_DIMENSIONS_MAX);
+    else if (!like->dtype || (like->ndim && !like->shape))
+        status = zcxi_fail(error, ZCX_EINVAL, 0, "it answers like an array without a %s",
+                           like->dtype ? "shape" : "dtype");
+    if (status) return NULL;
     return begin_array(call, like->dtype, like->ndim, like->shape, like->order, like->nbytes);
 }
 

@@ -136,6 +136,9 @@ static void bad_answers_are_named(void **state)
         call_fails(in, "numpy", 5000, "answer_array", "");
         call_fails(in, "dtype", 5000, "dtype float", "");
         call_fails(in, "huge", 5000, "over the limit", "");
+        call_fails(in, "like 65 dimensions", 5000, "65 dimensions", "at most 64");
+        call_fails(in, "like no dtype", 5000, "without a dtype", "");
+        call_fails(in, "like no shape", 5000, "without a shape", "");
         call_fails(in, "read", 5000, "the input is raw", "'a'");
         call_fails(in, "read whole", 5000, "5000 bytes of raw", "no array");
         call_fails(in, "too many rows", 5000, "5 rows", "");

@@ -51,6 +51,21 @@ static int act(struct instance *self, const zcx_core *core, zcx_call *call)
     if (!strcmp(action, "format")) return !core->output(call, 30) || core->answer(call, 3, "xml");
     if (!strcmp(action, "numpy")) return !core->output(call, 8) || core->answer(call, 8, "numpy");
     if (!strcmp(action, "dtype")) return !core->answer_array(call, "float", 1, &four);
+    if (!strcmp(action, "like 65 dimensions")) {
+        uint64_t ones[65];
+        for (int i = 0; i < 65; i++)
+            ones[i] = 1;
+        const zcx_typed deep = {"|u1", ones, 65, 'C', 1, 1, NULL};
+        return !core->answer_like(call, &deep);
+    }
+    if (!strcmp(action, "like no dtype")) {
+        const zcx_typed bare = {NULL, &four, 1, 'C', 4, 4, NULL};
+        return !core->answer_like(call, &bare);
+    }
+    if (!strcmp(action, "like no shape")) {
+        const zcx_typed bare = {"|u1", NULL, 1, 'C', 4, 4, NULL};
+        return !core->answer_like(call, &bare);
+    }
     if (!strcmp(action, "huge")) {
         uint64_t huge[3] = {UINT64_MAX / 2, 3, 5};
         return !core->answer_array(call, "<f8", 3, huge);
