@@ -200,6 +200,10 @@ zcx_status zcx_call_read(const void **data, uint64_t *length, zcx_envelope *enve
                          zcx_call *call, zcx_error *error)
 {
     zcx_status status = expect(call, ZCXI_CALL_GIVEN, error);
+    if (!status && !call->in.data)
+        status = zcxi_fail(error, ZCX_EINVAL, 0,
+                           "the input of call %s of calculator '%s' was taken by its callee",
+                           call->id, call->exchange->config.name);
     if (!status && envelope) status = zcxi_leg_envelope(envelope, &call->in, error);
     if (status) return status;
     *data = call->in.data;
@@ -211,6 +215,7 @@ zcx_view *zcx_call_take_input(zcx_call *call)
 {
     if (call->in.borrowed) return NULL;
     zcx_view *view = call->in.view;
+    if (view) call->in.data = NULL;
     call->in.view = NULL;
     return view;
 }

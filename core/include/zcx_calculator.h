@@ -195,7 +195,8 @@ ZCX_API ZCX_CHECKED zcx_status zcx_call_read(const void **data, uint64_t *length
                                              zcx_envelope *envelope, zcx_call *call,
                                              zcx_error *error);
 /* Hands over the input's view, for a callee whose objects may outlive the call: the caller of this
- * releases it. NULL when the input went directly, was given as a view, or was taken before. */
+ * releases it; the call cannot be read any more (EINVAL). NULL when the input went directly, was
+ * given as a view, or was taken before. */
 ZCX_API zcx_view *zcx_call_take_input(zcx_call *call);
 
 /* As zcx_call_input and zcx_call_submit, for the result. A byte written past `size` is found here:

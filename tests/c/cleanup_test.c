@@ -166,6 +166,12 @@ static void an_input_that_was_taken_outlives_the_call(void **state)
     zcx_view *view = zcx_call_take_input(call);
     assert_non_null(view);
     assert_null(zcx_call_take_input(call));
+    const void *data;
+    uint64_t length;
+    zcx_reference *request;
+    FAILS(ZCX_EINVAL, zcx_call_read(&data, &length, NULL, call, error), zcx_call_id(call), "'calc'",
+          "was taken");
+    FAILS(ZCX_EINVAL, zcx_call_request(&request, call, error), "was taken");
     answer(call, 50000);
     assert_int_equal(records(&place), 1);
     zcx_call_close(call);
