@@ -121,18 +121,12 @@ static zcx_status publish(zcx_call *call, struct zcxi_leg *leg, const zcx_envelo
 {
     char key[ZCX_KEY_MAX + 1];
     size_t key_length = strlen(zcxi_leg_key(key, call, leg));
-    zcx_status status =
-        zcx_loan_publish(leg->loan, key, key_length, leg->length, envelope, NULL, error);
+    zcx_status status = zcx_loan_publish_view(&leg->view, leg->loan, key, key_length, leg->length,
+                                              envelope, NULL, error);
     if (status) return status;
     leg->loan = NULL;
     leg->owned = true;
     leg->canary = 0;
-    leg->data = NULL;
-    status = zcx_store_view(&leg->view, call->exchange->store, key, key_length, error);
-    if (status) {
-        leg->view = NULL;
-        return status;
-    }
     leg->data = (void *)zcx_view_data(leg->view); /* read-only memory from here on */
     return ZCX_OK;
 }
@@ -173,7 +167,7 @@ zcx_status zcxi_leg_give(zcx_call *call, struct zcxi_leg *leg, uint64_t length,
         zcx_error why = ZCX_ERROR_INIT;
         status = publish(call, leg, &envelope, &why);
         if (!status) return ZCX_OK;
-        if (!leg->loan || !may_go_directly(call, status, &why)) {
+        if (!may_go_directly(call, status, &why)) {
             if (error && !error->status) *error = why;
             return status;
         }

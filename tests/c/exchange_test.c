@@ -2,6 +2,8 @@
  */
 #include "exchange_fixture.h"
 
+#include <stdatomic.h>
+
 static const char *const modes[] = {"input", "output", "both", "reference"};
 
 /* ---- Which leg goes by reference ---- */
@@ -231,6 +233,49 @@ static void threads_share_an_exchange(void **state)
     place_close(&place);
 }
 
+struct rival {
+    zcx_store *store;
+    char key[64];
+    _Atomic bool stop;
+};
+
+/* Overwrites what is at the key, all the time. */
+static void *overwrite(void *context)
+{
+    struct rival *rival = context;
+    while (!atomic_load(&rival->stop))
+        OK(zcx_store_put(rival->store, rival->key, strlen(rival->key), "mine", 4, NULL, NULL,
+                         error));
+    return NULL;
+}
+
+static void a_call_keeps_what_it_published(void **state)
+{
+    (void)state;
+    struct place place;
+    place_open(&place);
+    zcx_exchange *exchange = exchange_open(&place, "both");
+    for (int i = 0; i < 1000; i++) {
+        struct rival rival = {.store = place.store};
+        pthread_t threads[2];
+        zcx_call *call;
+        OK(zcx_call_open(&call, exchange, error));
+        snprintf(rival.key, sizeof rival.key, "input:calc:%s", zcx_call_id(call));
+        for (int j = 0; j < 2; j++)
+            pthread_create(&threads[j], NULL, overwrite, &rival);
+        give(call, MIN_SIZE);
+        has_input(call, MIN_SIZE);
+        atomic_store(&rival.stop, true);
+        for (int j = 0; j < 2; j++)
+            pthread_join(threads[j], NULL);
+        has_input(call, MIN_SIZE);
+        zcx_call_close(call);
+    }
+    zcx_exchange_close(exchange);
+    assert_int_equal(records(&place), 0);
+    place_close(&place);
+}
+
 struct inherited {
     zcx_exchange *exchange;
     zcx_call *call;
@@ -305,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_full_store_is_bypassed),
         cmocka_unit_test(a_store_that_cannot_be_opened_is_bypassed),
         cmocka_unit_test(threads_share_an_exchange),
+        cmocka_unit_test(a_call_keeps_what_it_published),
         cmocka_unit_test(a_forked_child_harms_nobody),
         cmocka_unit_test(calls_have_an_order),
     };
