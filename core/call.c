@@ -28,7 +28,7 @@ zcx_status zcx_call_open(zcx_call **out, zcx_exchange *exchange, zcx_error *erro
     if (!status && exchange->config.enabled && exchange->config.mode == ZCX_MODE_REFERENCE)
         status = zcxi_exchange_need_store(exchange, error);
     if (status) return status;
-    (void)zcxi_exchange_tidy(exchange, NULL); /* what a lock kept stays queued */
+    (void)zcxi_exchange_tidy(exchange, NULL); /* what cannot go now stays queued */
     zcx_call *call = calloc(1, sizeof *call);
     if (!call) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a call");
     uint64_t id =

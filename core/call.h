@@ -73,7 +73,7 @@ void zcxi_leg_free(struct zcxi_leg *leg);
  */
 zcx_status zcxi_leg_delete(zcx_call *call, struct zcxi_leg *leg, zcx_error *error);
 
-/* Frees a closed call whose records are deleted. ETIMEDOUT: a lock; the call lives on. */
+/* Frees a closed call whose records are deleted. ETIMEDOUT, EFULL: not now; the call lives on. */
 zcx_status zcxi_call_finish(zcx_call *call, zcx_error *error);
 
 #endif

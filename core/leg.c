@@ -245,7 +245,7 @@ zcx_status zcxi_leg_delete(zcx_call *call, struct zcxi_leg *leg, zcx_error *erro
     if (!leg->owned) return ZCX_OK;
     zcxi_leg_key(key, call, leg);
     zcx_status status = zcx_store_delete(call->exchange->store, key, strlen(key), &why);
-    leg->owned = status == ZCX_ETIMEDOUT; /* else it is gone, or the store is */
-    if (status == ZCX_ETIMEDOUT && error && !error->status) *error = why;
+    leg->owned = status == ZCX_ETIMEDOUT || status == ZCX_EFULL; /* else it is gone */
+    if (leg->owned && error && !error->status) *error = why;
     return leg->owned ? status : ZCX_OK;
 }

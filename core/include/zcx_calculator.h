@@ -73,8 +73,8 @@ ZCX_API ZCX_CHECKED zcx_status zcx_exchange_open(zcx_exchange **out, const char 
  * no-op. */
 ZCX_API void zcx_exchange_close(zcx_exchange *exchange);
 
-/* Deletes the records that released results left, now; zcx_call_open does so too. What a lock kept
- * from deletion stays queued, and is the error. */
+/* Deletes the records that released results left, now; zcx_call_open does so too. What a lock, or
+ * a full store, kept from deletion stays queued, and is the error. */
 ZCX_API zcx_status zcx_exchange_sweep(zcx_exchange *exchange, zcx_error *error);
 
 /* What the configuration says; text is valid as long as the exchange. */

@@ -2,6 +2,21 @@
  */
 #include "exchange_fixture.h"
 
+#include "store.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+
+static bool memory_is_out;
+
+/* The core's, too: a file system that is full when a test says so. */
+int fallocate(int file, int mode, off_t offset, off_t length)
+{
+    if (!memory_is_out) return (int)syscall(SYS_fallocate, file, mode, offset, length);
+    errno = ENOSPC;
+    return -1;
+}
+
 /* ---- Chaining ---- */
 
 static void views_travel_by_their_record(void **state)
@@ -134,6 +149,25 @@ static void nothing_is_left_behind(void **state)
     place_close(&place);
 }
 
+static void what_a_full_store_keeps_is_deleted_later(void **state)
+{
+    (void)state;
+    struct place place;
+    place_open(&place);
+    zcx_exchange *exchange = exchange_open(&place, "both");
+    zcx_call_close(called(exchange, 50000, 50000));
+    memory_is_out = true;
+    atomic_store(&place.store->env->board.header->backed_to, 0); /* nor is any left in reserve */
+    FAILS(ZCX_EFULL, zcx_exchange_sweep(exchange, error), "no room");
+    assert_int_equal(records(&place), 1);
+    FAILS(ZCX_EFULL, zcx_exchange_sweep(exchange, error), "no room");
+    memory_is_out = false;
+    OK(zcx_exchange_sweep(exchange, error));
+    assert_int_equal(records(&place), 0);
+    zcx_exchange_close(exchange);
+    place_close(&place);
+}
+
 static void results_outlive_their_exchange(void **state)
 {
     (void)state;
@@ -190,6 +224,7 @@ int main(void)
         cmocka_unit_test(what_the_caller_put_is_never_deleted),
         cmocka_unit_test(an_input_can_be_skipped),
         cmocka_unit_test(nothing_is_left_behind),
+        cmocka_unit_test(what_a_full_store_keeps_is_deleted_later),
         cmocka_unit_test(results_outlive_their_exchange),
         cmocka_unit_test(an_input_that_was_taken_outlives_the_call),
     };
