@@ -28,8 +28,9 @@ bench: build python ## Print the figures of the README
 	$(RELEASE)/bench/zcx-bench
 	$(PYTHON) bench/bench.py
 
-soak: build ## Repeat the C tests until one fails (ROUNDS=100)
-	ctest --preset release --repeat until-fail:$(or $(ROUNDS),100)
+soak: build ## Run the long tier of the crash tests
+	for test in step crash recovery torture; do \
+	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
 
 install: build ## Install header, library, command and man page (PREFIX=/usr/local)
 	cmake --install $(RELEASE) --prefix $(or $(PREFIX),/usr/local)
