@@ -11,9 +11,18 @@
 
 #define POLL (2 * ZCXI_MS) /* between looks for room, when the caller waits for it; doubled */
 #define POLL_MOST (64 * ZCXI_MS)
+#define READERS (100 * ZCXI_MS) /* for a snapshot that is in the way, if the caller waits for less: a
+                                   viewer has its own for a µs, or was preempted in it */
+
+static bool snapshot_held(struct zcxi_env *env)
+{
+    uint64_t last = zcxi_env_last_transaction(env, NULL);
+    return zcxi_oldest_snapshot(env, last, NULL) < last;
+}
 
 /* What can be freed without harm: records that expired, what the dead held, and slots that were
- * retired so lately that no commit has passed since. */
+ * retired so lately that no commit has passed since. Beside a snapshot a commit would free nothing,
+ * and let the tree grow. */
 static zcx_status clean_up(struct zcxi_env *env, zcx_error *error)
 {
     uint64_t expired = 0;
@@ -25,7 +34,7 @@ static zcx_status clean_up(struct zcxi_env *env, zcx_error *error)
     zcxi_owners_reap(env);
     zcxi_env_unlock(env);
     mdb_reader_check(env->lmdb, &dead);
-    return zcxi_advance(env, error);
+    return snapshot_held(env) ? ZCX_OK : zcxi_advance(env, error);
 }
 
 static zcx_status give_up(struct zcxi_env *env, uint64_t size, zcx_status status, zcx_error *error)
@@ -44,7 +53,7 @@ static zcx_status try_hard(struct zcxi_env *env, uint64_t size, zcxi_attempt att
     *error = (zcx_error)ZCX_ERROR_INIT;
     status = attempt(env, context, false, error);
     if (status != ZCX_EFULL) return status;
-    zcxi_trim(env, size + size / 4 + 64 * env->page_size);
+    zcxi_trim(env, zcxi_room_over(env) + size + size / 4 + 64 * env->page_size);
     *error = (zcx_error)ZCX_ERROR_INIT;
     return attempt(env, context, true, error);
 }
@@ -53,7 +62,7 @@ zcx_status zcxi_until_room(struct zcxi_env *env, uint64_t size, int64_t timeout_
                            zcxi_attempt attempt, void *context, zcx_error *error)
 {
     uint64_t poll = POLL, start = 0;
-    uint64_t patience = (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * ZCXI_MS;
+    const uint64_t timeout = (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * ZCXI_MS;
     zcx_error cause = ZCX_ERROR_INIT;
     zcx_status status = attempt(env, context, false, &cause);
     while (status == ZCX_EFULL) {
@@ -61,6 +70,7 @@ zcx_status zcxi_until_room(struct zcxi_env *env, uint64_t size, int64_t timeout_
         cause = (zcx_error)ZCX_ERROR_INIT;
         status = try_hard(env, size, attempt, context, &cause);
         if (status != ZCX_EFULL) break;
+        uint64_t patience = timeout < READERS && snapshot_held(env) ? READERS : timeout;
         if (zcxi_monotonic() - start >= patience)
             return give_up(env, size, timeout_ms > 0 ? ZCX_ETIMEDOUT : ZCX_EFULL, error);
         zcxi_sleep(poll);

@@ -135,10 +135,21 @@ uint64_t zcxi_room_used(const struct zcxi_env *env)
     return (header->charged + tree_pages(env)) * env->page_size + tables;
 }
 
+/* What new payloads may not use, or use already. */
+static uint64_t used_or_reserved(const struct zcxi_env *env)
+{
+    return zcxi_room_used(env) + least(RESERVE * env->page_size, env->manifest.budget / 64);
+}
+
+uint64_t zcxi_room_over(const struct zcxi_env *env)
+{
+    uint64_t used = used_or_reserved(env);
+    return used > env->manifest.budget ? used - env->manifest.budget : 0;
+}
+
 bool zcxi_room_fits(const struct zcxi_env *env, uint64_t pages)
 {
-    uint64_t reserve = least(RESERVE * env->page_size, env->manifest.budget / 64);
-    uint64_t used = zcxi_room_used(env) + reserve;
+    uint64_t used = used_or_reserved(env);
     return used <= env->manifest.budget &&
            pages * env->page_size <= env->manifest.budget - used;
 }

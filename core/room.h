@@ -33,6 +33,8 @@ uint64_t zcxi_room_used(const struct zcxi_env *env);
 zcx_status zcxi_room_charge(struct zcxi_env *env, uint32_t slot);
 void zcxi_room_discharge(struct zcxi_env *env, uint32_t slot);
 bool zcxi_room_fits(const struct zcxi_env *env, uint64_t pages);
+/* Bytes that a trim must free before anything fits: what foreign readers made the tree grow by. */
+uint64_t zcxi_room_over(const struct zcxi_env *env);
 
 /* Counts again, from the slots: after a crash under the mutex. */
 void zcxi_room_recount(struct zcxi_env *env);
