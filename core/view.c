@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 3 /* a snapshot that a writer missed is renewed; one that fails thrice is no accident */
+#define TRIES 3 /* a snapshot that a writer missed, or that was cleared while we read it, is renewed;
+                   what fails thrice is no accident */
 
 /* ---- reading the record ---------------------------------------------------------------------------------- */
 
@@ -151,7 +152,7 @@ zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, siz
     zcx_view *view = make(store, key, key_length);
     if (!view) return zcxi_fail(error, ZCX_ELIMIT, 0, "no memory for one more view's handle");
 
-    bool again = true;
+    bool again = true, clean = error && !error->status;
     status = zcxi_reader_take(env, &reader, &index, error);
     if (status) {
         forget(view);
@@ -160,6 +161,11 @@ zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, siz
     for (int i = 0; !status && again && i < TRIES; i++) {
         if (i) status = zcxi_reader_renew(env, index, &reader, error);
         if (!status) status = read_record(view, reader, &again, error);
+        if (status == ZCX_ECORRUPT && i + 1 < TRIES) {
+            again = true;
+            status = ZCX_OK;
+            if (clean) *error = (zcx_error)ZCX_ERROR_INIT;
+        }
     }
     zcxi_reader_give(env, index);
     if (!status && again) {
