@@ -1,6 +1,7 @@
 #include "full.h"
 #include "record.h"
 #include "transact.h"
+#include "wait.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -167,8 +168,12 @@ zcx_status zcx_batch_commit(zcx_batch *batch, uint64_t *transaction, zcx_error *
     }
     status = zcxi_until_room(batch->store->env, commit.need.bytes, 0, attempt, &commit, error);
     if (status) return status;
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->changes[i].loan) zcxi_loan_end(batch->changes[i].loan);
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct change *change = &batch->changes[i];
+        if (change->loan) zcxi_loan_end(change->loan);
+        zcxi_wake(batch->store->env,
+                  zcxi_wait_hash(batch->store->name, change->key, change->key_length));
+    }
     if (transaction) *transaction = commit.transaction;
     end(batch);
     return ZCX_OK;

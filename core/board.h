@@ -14,10 +14,12 @@
 #include <stdatomic.h>
 
 #define ZCXI_BOARD_MAGIC UINT64_C(0x3144524142584358)
-#define ZCXI_BOARD_VERSION 1
+#define ZCXI_BOARD_VERSION 2
 #define ZCXI_OWNERS ZCX_PROCESSES_MAX
 #define ZCXI_GROUP 64 /* slots whose tables are allocated together */
 #define ZCXI_CLASSES 64
+#define ZCXI_WAITS 4096
+#define ZCXI_QUEUE_SHOWN 56
 #define ZCXI_META_WORDS 17 /* LMDB's meta page body: 136 bytes */
 
 enum zcxi_owner_state { ZCXI_OWNER_FREE = 0, ZCXI_OWNER_LIVE = 1 };
@@ -31,6 +33,12 @@ struct zcxi_owner {
     uint64_t start;  /* of the process, clock ticks since boot */
     uint64_t opened; /* Unix ns */
     char command[16];
+    _Atomic uint32_t workers; /* of this process that take requests … */
+    char queue[ZCXI_QUEUE_SHOWN]; /* … from this queue: the last one opened, cut */
+};
+
+struct zcxi_wait { /* wait.h */
+    _Alignas(64) _Atomic uint32_t word;
 };
 
 #define ZCXI_OWNER_BYTE ((off_t)1 << 40) /* of board: entry i's lock is on byte this + i */
@@ -100,6 +108,7 @@ struct zcxi_board {
     uint32_t slots_max;
     struct zcxi_board_header *header;
     struct zcxi_owner *owners;
+    struct zcxi_wait *waits; /* [ZCXI_WAITS] */
     struct zcxi_change *changes;  /* [ZCX_BATCH_MAX] */
     _Atomic uint64_t *class_maps; /* [ZCXI_CLASSES][class_words]: groups with an available slot */
     uint32_t class_words;

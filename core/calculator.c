@@ -22,14 +22,15 @@ struct zcx_calculator {
 static zcx_status check_config(const struct zcxi_config *config, zcx_error *error)
 {
     const char *language = config->language;
+    if (config->queue && !config->enabled)
+        return zcxi_fail(error, ZCX_EINVAL, 0,
+                         "calculator '%s' has queue '%s' and lmdb_enabled false: requests to "
+                         "workers go through the store", config->name, config->queue);
+    if (config->queue) return ZCX_OK;
     if (language && (!strcmp(language, "java") || !strcmp(language, "python")))
         return zcxi_fail(error, ZCX_EUNSUPPORTED, 0,
-                         "calculator '%s' is of %s, which its own language's package calls",
+                         "calculator '%s' is of %s, which its own language's package calls; from here it needs a 'queue'",
                          config->name, language);
-    if (config->queue)
-        return zcxi_fail(error, ZCX_EUNSUPPORTED, 0,
-                         "calculator '%s' is called over queue '%s', which this version cannot do",
-                         config->name, config->queue);
     if (!config->plugin || !config->type)
         return zcxi_fail(error, ZCX_EINVAL, 0,
                          "option '%s' of calculator '%s' is missing; it is %s",
@@ -124,8 +125,11 @@ zcx_status zcx_calculator_open(zcx_calculator **out, const char *json, zcx_error
     if (!status) {
         const struct zcxi_config *config = &calculator->exchange->config;
         status = check_config(config, error);
-        if (!status) status = load(calculator, config, error);
-        if (!status) status = create(calculator, config, error);
+        if (!status && config->queue)
+            status = zcxi_exchange_need_store(calculator->exchange, error);
+        else if (!status)
+            status = load(calculator, config, error);
+        if (!status && !config->queue) status = create(calculator, config, error);
     }
     if (status)
         destroy(calculator);
@@ -188,7 +192,8 @@ zcx_status zcx_calculator_call(zcx_calculator *calculator, zcx_call *call, zcx_e
 {
     struct zcxi_work work;
     zcx_error why = ZCX_ERROR_INIT;
-    if (call->exchange != calculator->exchange)
+    if (calculator->exchange->config.queue) return zcxi_call_remotely(calculator, call, error);
+    if (call->exchange != calculator->exchange && !call->served)
         return zcxi_fail(error, ZCX_EINVAL, 0, "the call is of calculator '%s', not of '%s'",
                          call->exchange->config.name, calculator->exchange->config.name);
     zcx_status status = zcxi_work_begin(&work, call, error);

@@ -23,17 +23,25 @@ static zcx_status expect(const zcx_call *call, enum zcxi_call_state state, zcx_e
 
 zcx_status zcx_call_open(zcx_call **out, zcx_exchange *exchange, zcx_error *error)
 {
-    static _Atomic uint64_t without_store; /* calls, for ids in messages */
     zcx_status status = exchange->store ? zcxi_store_enter(exchange->store, error) : ZCX_OK;
     if (!status && exchange->config.enabled && exchange->config.mode == ZCX_MODE_REFERENCE)
         status = zcxi_exchange_need_store(exchange, error);
     if (status) return status;
     (void)zcxi_exchange_tidy(exchange, NULL); /* what cannot go now stays queued */
+    return zcxi_call_make(out, exchange, NULL, error);
+}
+
+zcx_status zcxi_call_make(zcx_call **out, zcx_exchange *exchange, const char *id, zcx_error *error)
+{
+    static _Atomic uint64_t without_store; /* calls, for ids in messages */
     zcx_call *call = calloc(1, sizeof *call);
     if (!call) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a call");
-    uint64_t id =
-        exchange->store ? zcxi_store_call_id(exchange->store) : atomic_fetch_add(&without_store, 1);
-    snprintf(call->id, sizeof call->id, "%016" PRIx64, id);
+    if (id)
+        snprintf(call->id, sizeof call->id, "%s", id);
+    else
+        snprintf(call->id, sizeof call->id, "%016" PRIx64,
+                 exchange->store ? zcxi_store_call_id(exchange->store)
+                                 : atomic_fetch_add(&without_store, 1));
     call->exchange = exchange;
     call->in.prefix = "input";
     call->out.prefix = "output";
@@ -47,6 +55,7 @@ static void end(zcx_call *call)
     zcx_exchange *exchange = call->exchange;
     free(call->message);
     free(call->trace);
+    free(call->ticket);
     free(call);
     atomic_fetch_sub(&exchange->references, 1); /* last: the exchange may go with it */
 }
@@ -54,9 +63,10 @@ static void end(zcx_call *call)
 void zcx_call_close(zcx_call *call)
 {
     if (!call) return;
+    if (call->served) zcxi_served_end(call);
     zcxi_leg_free(&call->in);
     zcxi_leg_free(&call->out);
-    if (call->in.owned || call->out.owned)
+    if (call->in.owned || call->out.owned || zcxi_call_pending(call))
         zcxi_exchange_release(call->exchange, call);
     else
         end(call);
@@ -64,7 +74,8 @@ void zcx_call_close(zcx_call *call)
 
 zcx_status zcxi_call_finish(zcx_call *call, zcx_error *error)
 {
-    zcx_status status = zcxi_leg_delete(call, &call->in, error);
+    zcx_status status = zcxi_call_pending(call) ? zcxi_request_cancel(call, error) : ZCX_OK;
+    if (!status) status = zcxi_leg_delete(call, &call->in, error);
     if (!status) status = zcxi_leg_delete(call, &call->out, error);
     if (!status) end(call);
     return status;
@@ -240,9 +251,26 @@ zcx_status zcx_call_answer(zcx_call *call, uint64_t length, const zcx_envelope *
     return status;
 }
 
+zcx_status zcxi_call_take_output(zcx_call *call, zcx_view *view, zcx_error *error)
+{
+    call->out.owned = true;
+    zcx_status status = zcxi_leg_take_view(call, &call->out, view, error);
+    if (status)
+        zcx_view_release(view);
+    else
+        zcxi_call_answered(call, ZCXI_CALL_ANSWERED);
+    return status;
+}
+
 void zcx_call_fail(zcx_call *call, const char *message, const char *trace)
 {
+    zcxi_call_fail_as(call, ZCX_EFAILED, message, trace);
+}
+
+void zcxi_call_fail_as(zcx_call *call, zcx_status as, const char *message, const char *trace)
+{
     if (call->state == ZCXI_CALL_FAILED || call->state == ZCXI_CALL_ANSWERED) return;
+    call->why = as;
     call->message = strdup(message);
     call->trace = trace ? strdup(trace) : NULL;
     zcxi_call_answered(call, ZCXI_CALL_FAILED);
@@ -250,7 +278,7 @@ void zcx_call_fail(zcx_call *call, const char *message, const char *trace)
 
 zcx_status zcxi_call_failure(const zcx_call *call, zcx_error *error)
 {
-    return zcxi_fail(error, ZCX_EFAILED, 0, "calculator '%s': %s", call->exchange->config.name,
+    return zcxi_fail(error, call->why, 0, "calculator '%s': %s", call->exchange->config.name,
                      call->message ? call->message : "failed, and there was no memory to say why");
 }
 

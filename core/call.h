@@ -4,6 +4,7 @@
 #define ZCXI_CALL_H
 
 #include "exchange.h"
+#include "queue.h"
 #include "reference.h"
 
 #define ZCXI_CANARY 64 /* bytes at most, behind what was asked for */
@@ -34,6 +35,10 @@ struct zcx_call {
     char id[ZCXI_CALL_ID];
     struct zcxi_leg in, out;
     char *message, *trace;  /* of a failure */
+    zcx_status why;         /* of a failure: ZCX_EFAILED, or what its error record stands for */
+    struct zcxi_ticket *ticket; /* of its request to workers; NULL: not sent */
+    uint64_t deadline;          /* Unix ns: of the request; 0: none */
+    struct zcxi_served *served; /* a worker's half of a call; NULL: the caller's */
     struct zcxi_work *work; /* while a plug-in runs (plugin.h) */
 };
 
@@ -47,6 +52,43 @@ zcx_status zcxi_call_failure(const zcx_call *call, zcx_error *error);
 /* The answer is in, or never comes: the input's bytes go, and its record too if the call wrote it.
  * What a lock keeps from deletion now is queued when the call is closed. */
 void zcxi_call_answered(zcx_call *call, enum zcxi_call_state state);
+
+void zcxi_call_fail_as(zcx_call *call, zcx_status as, const char *message, const char *trace);
+
+/* A caller's result that is a record: `view` becomes the call's. EFAILED, or what it stands for, when
+ * it is an error record. */
+zcx_status zcxi_call_take_output(zcx_call *call, zcx_view *view, zcx_error *error);
+
+/* A new call of that id (NULL: a new one). */
+zcx_status zcxi_call_make(zcx_call **out, zcx_exchange *exchange, const char *id,
+                          zcx_error *error);
+
+/* -- the caller's side of a queue (remote.c) */
+
+/* Publishes the input's loan and pushes the request in one transaction. */
+zcx_status zcxi_send_input(zcx_call *call, const char *key, const zcx_envelope *envelope,
+                           zcx_error *error);
+/* Sent, and not answered yet. */
+static inline bool zcxi_call_pending(const zcx_call *call)
+{
+    return call->ticket && call->state == ZCXI_CALL_GIVEN;
+}
+zcx_status zcxi_call_remotely(zcx_calculator *calculator, zcx_call *call, zcx_error *error);
+/* Removes its request, so that no worker answers it any more. */
+zcx_status zcxi_request_cancel(zcx_call *call, zcx_error *error);
+
+/* -- the worker's side (worker.c) */
+
+struct zcxi_served {
+    struct zcxi_ticket ticket;
+    uint16_t attempt;      /* of our claim */
+    zcx_reference *request;
+    const char *output_key;
+    struct zcxi_also also; /* in the transaction that publishes the answer: ends the request */
+};
+
+/* Sends the failure if that is what the call ended with, and frees what it had of the request. */
+void zcxi_served_end(zcx_call *call);
 
 /* -- legs (leg.c) */
 
@@ -63,6 +105,10 @@ zcx_status zcxi_leg_give(zcx_call *call, struct zcxi_leg *leg, uint64_t length,
  * call. The view is the leg's on ZCX_OK. */
 zcx_status zcxi_leg_take_view(zcx_call *call, struct zcxi_leg *leg, zcx_view *view,
                               zcx_error *error);
+
+/* The payload is a private copy of these bytes. */
+zcx_status zcxi_leg_keep(struct zcxi_leg *leg, const void *data, uint64_t length,
+                         const zcx_envelope *envelope, zcx_error *error);
 
 zcx_status zcxi_leg_envelope(zcx_envelope *out, const struct zcxi_leg *leg, zcx_error *error);
 

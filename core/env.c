@@ -11,6 +11,7 @@
 #include "start.h"
 #include "store.h"
 #include "transact.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,28 @@ zcx_status zcxi_fail_fork(const struct zcxi_env *env, zcx_error *error)
 
 /* ---- the mutex ---------------------------------------------------------------------------------------- */
 
+/* The mutex was taken with `result`: 0, or EOWNERDEAD. */
+static zcx_status locked(struct zcxi_env *env, int result, zcx_error *error)
+{
+    struct zcxi_board_header *header = env->board.header;
+    atomic_store_explicit(&header->holder, env->pid, memory_order_relaxed);
+    if (result == EOWNERDEAD) header->unsettled = true;
+    if (header->unsettled || atomic_load(&header->journal.transaction)) {
+        zcx_status status = zcxi_meta_guard(env, error); /* an opener does the rest later */
+        atomic_fetch_add(&header->counters.recovered, 1);
+        if (!status && env->lmdb) status = zcxi_recover_commit(env, error);
+        if (!status && env->lmdb) status = zcxi_recover_slots(env, false, error);
+        /* Consistent in any case: `unsettled` stays set, so that the next one tries again. */
+        if (result == EOWNERDEAD) pthread_mutex_consistent(&header->mutex);
+        zcxi_wake_all(env);
+        if (status) {
+            zcxi_env_unlock(env);
+            return status;
+        }
+    }
+    return ZCX_OK;
+}
+
 zcx_status zcxi_env_lock(struct zcxi_env *env, zcx_error *error)
 {
     struct zcxi_board_header *header = env->board.header;
@@ -40,21 +63,16 @@ zcx_status zcxi_env_lock(struct zcxi_env *env, zcx_error *error)
                          env->path, (long)env->lock_timeout_ms, (int)atomic_load(&header->holder));
     if (result && result != EOWNERDEAD)
         return zcxi_fail_errno(error, result, "cannot take the lock of", env->path);
-    atomic_store_explicit(&header->holder, env->pid, memory_order_relaxed);
-    if (result == EOWNERDEAD) header->unsettled = true;
-    if (header->unsettled || atomic_load(&header->journal.transaction)) {
-        zcx_status status = zcxi_meta_guard(env, error); /* an opener does the rest later */
-        atomic_fetch_add(&header->counters.recovered, 1);
-        if (!status && env->lmdb) status = zcxi_recover_commit(env, error);
-        if (!status && env->lmdb) status = zcxi_recover_slots(env, false, error);
-        /* Consistent in any case: `unsettled` stays set, so that the next one tries again. */
-        if (result == EOWNERDEAD) pthread_mutex_consistent(&header->mutex);
-        if (status) {
-            zcxi_env_unlock(env);
-            return status;
-        }
-    }
-    return ZCX_OK;
+    return locked(env, result, error);
+}
+
+void zcxi_env_visit(struct zcxi_env *env)
+{
+    if (!zcxi_env_alive(env)) return;
+    zcxi_env_assert_locks(env);
+    int result = pthread_mutex_trylock(&env->board.header->mutex);
+    if (result && result != EOWNERDEAD) return;
+    if (!locked(env, result, NULL)) zcxi_env_unlock(env);
 }
 
 void zcxi_env_unlock(struct zcxi_env *env)

@@ -71,6 +71,10 @@ __attribute__((cold)) zcx_status zcxi_fail_fork(const struct zcxi_env *env, zcx_
 zcx_status zcxi_env_lock(struct zcxi_env *env, zcx_error *error);
 void zcxi_env_unlock(struct zcxi_env *env);
 
+/* What who waits does now and then: recovers from a holder of the mutex who died, and re-asserts
+ * LMDB's locks. Waits for nobody. */
+void zcxi_env_visit(struct zcxi_env *env);
+
 /* ESTALE when somebody removed the store's files under us. A system call or two: for slow paths. */
 zcx_status zcxi_env_fresh(struct zcxi_env *env, zcx_error *error);
 

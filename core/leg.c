@@ -1,7 +1,6 @@
 #include "call.h"
 #include "clock.h"
-#include "store.h"
-#include "token.h"
+#include "record.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +12,8 @@
 const char *zcxi_leg_key(char out[ZCX_KEY_MAX + 1], const zcx_call *call,
                          const struct zcxi_leg *leg)
 {
+    if (call->served && leg == &call->out)
+        return strcpy(out, call->served->output_key);
     snprintf(out, ZCX_KEY_MAX + 1, "%s:%s:%s", leg->prefix, call->exchange->config.name, call->id);
     return out;
 }
@@ -21,6 +22,10 @@ bool zcxi_leg_by_reference(const zcx_call *call, const struct zcxi_leg *leg, uin
 {
     const zcx_exchange *exchange = call->exchange;
     const zcx_mode other = leg == &call->in ? ZCX_MODE_OUTPUT : ZCX_MODE_INPUT;
+    if (call->served) return true;
+    if (exchange->config.queue) /* a request is no place for a large payload */
+        return exchange->config.mode == ZCX_MODE_REFERENCE || size > ZCXI_LOAN_PRIVATE ||
+               size >= (uint64_t)exchange->config.min_size;
     if (!exchange->store || exchange->config.mode == other) return false;
     return exchange->config.mode == ZCX_MODE_REFERENCE ||
            size >= (uint64_t)exchange->config.min_size;
@@ -32,6 +37,7 @@ static bool may_go_directly(zcx_call *call, zcx_status status, const zcx_error *
 {
     if (status != ZCX_EFULL && status != ZCX_ETIMEDOUT) return false;
     if (call->exchange->config.mode == ZCX_MODE_REFERENCE) return false;
+    if (call->served || call->exchange->config.queue) return false;
     zcxi_exchange_warn(call->exchange, why);
     return true;
 }
@@ -116,16 +122,31 @@ static zcx_status keep_envelope(struct zcxi_leg *leg, const zcx_envelope *envelo
     return status;
 }
 
+zcx_status zcxi_leg_keep(struct zcxi_leg *leg, const void *data, uint64_t length,
+                         const zcx_envelope *envelope, zcx_error *error)
+{
+    zcx_status status = open_private(leg, length, error);
+    if (status) return status;
+    if (length) memcpy(leg->data, data, length);
+    leg->asked = leg->length = length;
+    memset((char *)leg->data + length, CANARY, leg->canary);
+    return keep_envelope(leg, envelope, error);
+}
+
 static zcx_status publish(zcx_call *call, struct zcxi_leg *leg, const zcx_envelope *envelope,
                           zcx_error *error)
 {
     char key[ZCX_KEY_MAX + 1];
     size_t key_length = strlen(zcxi_leg_key(key, call, leg));
-    zcx_status status = zcx_loan_publish_view(&leg->view, leg->loan, key, key_length, leg->length,
-                                              envelope, NULL, error);
+    zcx_status status;
+    if (leg == &call->in && call->exchange->config.queue)
+        status = zcxi_send_input(call, key, envelope, error);
+    else
+        status = zcxi_loan_publish(&leg->view, leg->loan, key, key_length, leg->length, envelope,
+                                   call->served ? &call->served->also : NULL, NULL, error);
     if (status) return status;
     leg->loan = NULL;
-    leg->owned = true;
+    leg->owned = !call->served; /* an answer is its caller's */
     leg->canary = 0;
     leg->data = (void *)zcx_view_data(leg->view); /* read-only memory from here on */
     return ZCX_OK;
@@ -177,24 +198,6 @@ zcx_status zcxi_leg_give(zcx_call *call, struct zcxi_leg *leg, uint64_t length,
 
 /* ---- A record that is there already ---------------------------------------------------------- */
 
-/* A copy of the text at `name` of an error record, NULL when there is none. */
-static char *record_text(const zcx_view *view, const char *name)
-{
-    const uint8_t *data = zcx_view_data(view);
-    struct zcxi_cursor cursor = {data, data + zcx_view_length(view)};
-    struct zcxi_token token;
-    if (!zcxi_token_next(&cursor, &token) || token.kind != ZCXI_TOKEN_MAP) return NULL;
-    for (uint64_t left = token.number; left; left--) {
-        if (!zcxi_token_next(&cursor, &token)) return NULL;
-        if (zcxi_token_is(&token, name))
-            return zcxi_token_next(&cursor, &token) && token.kind == ZCXI_TOKEN_STR
-                       ? strndup((const char *)token.data, token.length)
-                       : NULL;
-        if (!zcxi_token_skip(&cursor)) return NULL;
-    }
-    return NULL;
-}
-
 zcx_status zcxi_leg_take_view(zcx_call *call, struct zcxi_leg *leg, zcx_view *view,
                               zcx_error *error)
 {
@@ -202,8 +205,9 @@ zcx_status zcxi_leg_take_view(zcx_call *call, struct zcxi_leg *leg, zcx_view *vi
     zcx_status status = zcx_view_envelope(view, &envelope, error);
     if (status) return status;
     if (envelope.flags & ZCX_FLAG_ERROR) {
-        char *message = record_text(view, "message"), *trace = record_text(view, "trace");
-        zcx_call_fail(call, message ? message : "an error record without a message", trace);
+        char *message = zcxi_error_text(view, "message"), *trace = zcxi_error_text(view, "trace");
+        zcxi_call_fail_as(call, zcxi_error_status(view),
+                          message ? message : "an error record without a message", trace);
         free(message);
         free(trace);
         return zcxi_call_failure(call, error);

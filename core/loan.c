@@ -291,9 +291,9 @@ zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t k
     return status;
 }
 
-static zcx_status publish(zcx_view **view, zcx_loan *loan, const void *key, size_t key_length,
-                          uint64_t length, const zcx_envelope *envelope, uint64_t *transaction,
-                          zcx_error *error)
+zcx_status zcxi_loan_publish(zcx_view **view, zcx_loan *loan, const void *key, size_t key_length,
+                             uint64_t length, const zcx_envelope *envelope,
+                             const struct zcxi_also *also, uint64_t *transaction, zcx_error *error)
 {
     struct zcxi_record record;
     zcx_view *held = NULL;
@@ -305,7 +305,8 @@ static zcx_status publish(zcx_view **view, zcx_loan *loan, const void *key, size
     if (status) return status;
     if (view) status = zcxi_view_of_loan(&held, loan, &record, key, key_length, error);
     if (!status)
-        status = zcxi_record_publish(loan->store, key, key_length, &record, loan, transaction, error);
+        status = zcxi_record_publish(loan->store, key, key_length, &record, loan, also, transaction,
+                                     error);
     if (!status) {
         if (held) zcxi_view_published(held, &record);
         if (view) *view = held;
@@ -320,12 +321,12 @@ static zcx_status publish(zcx_view **view, zcx_loan *loan, const void *key, size
 zcx_status zcx_loan_publish(zcx_loan *loan, const void *key, size_t key_length, uint64_t length,
                             const zcx_envelope *envelope, uint64_t *transaction, zcx_error *error)
 {
-    return publish(NULL, loan, key, key_length, length, envelope, transaction, error);
+    return zcxi_loan_publish(NULL, loan, key, key_length, length, envelope, NULL, transaction, error);
 }
 
 zcx_status zcx_loan_publish_view(zcx_view **view, zcx_loan *loan, const void *key,
                                  size_t key_length, uint64_t length, const zcx_envelope *envelope,
                                  uint64_t *transaction, zcx_error *error)
 {
-    return publish(view, loan, key, key_length, length, envelope, transaction, error);
+    return zcxi_loan_publish(view, loan, key, key_length, length, envelope, NULL, transaction, error);
 }

@@ -110,6 +110,8 @@ zcx_status zcxi_owner_claim(struct zcxi_env *env, zcx_error *error)
         entry->start = start;
         entry->opened = zcxi_now();
         process_command(entry->command);
+        entry->queue[0] = 0;
+        atomic_store(&entry->workers, 0);
         env->self = (struct zcxi_self){i, entry->incarnation};
         if (atomic_load(&header->owners) <= i) atomic_store(&header->owners, i + 1);
         atomic_store(&entry->state, ZCXI_OWNER_LIVE);

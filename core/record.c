@@ -2,7 +2,7 @@
 
 #include "clock.h"
 #include "journal.h"
-#include "transact.h"
+#include "wait.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +182,7 @@ struct publishing {
     size_t key_length;
     struct zcxi_record *record;
     const zcx_loan *loan;
+    const struct zcxi_also *also;
 };
 
 static zcx_status publish(struct zcxi_env *env, MDB_txn *transaction, void *context,
@@ -189,6 +190,8 @@ static zcx_status publish(struct zcxi_env *env, MDB_txn *transaction, void *cont
 {
     const struct publishing *what = context;
     zcx_status status = what->loan ? zcxi_loan_check(what->loan, error) : ZCX_OK;
+    if (!status && what->also)
+        status = what->also->work(env, transaction, what->also->context, error);
     return status ? status
                   : zcxi_record_put(env, transaction, what->database, what->key, what->key_length,
                                     what->record, error);
@@ -196,12 +199,16 @@ static zcx_status publish(struct zcxi_env *env, MDB_txn *transaction, void *cont
 
 zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_length,
                                struct zcxi_record *record, const zcx_loan *loan,
-                               uint64_t *transaction, zcx_error *error)
+                               const struct zcxi_also *also, uint64_t *transaction,
+                               zcx_error *error)
 {
-    struct publishing what = {store->database, key, key_length, record, loan};
+    struct publishing what = {store->database, key, key_length, record, loan, also};
     bool reserve = loan || record->header.flags & ZCX_FLAG_ERROR;
     struct zcxi_need need = {.changes = 1, .bytes = reserve ? 0 : record->size};
+    if (also) need.bytes += also->bytes;
     zcx_status status = zcxi_transact(store->env, &need, publish, &what, error);
-    if (!status && transaction) *transaction = record->header.transaction;
-    return status;
+    if (status) return status;
+    zcxi_wake(store->env, zcxi_wait_hash(store->name, key, key_length));
+    if (transaction) *transaction = record->header.transaction;
+    return ZCX_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "store.h"
+#include "transact.h"
 
 #define ZCXI_RECORD_SMALL 2048
 
@@ -41,11 +42,25 @@ zcx_status zcxi_record_delete(struct zcxi_env *env, MDB_txn *transaction, MDB_db
                               const void *key, size_t key_length, uint64_t only_expired,
                               bool *deleted, bool *live, zcx_error *error);
 
-/* Puts one record as a transaction of its own; `loan`, if there is one, is checked to be ours still,
- * and may use the store's reserve, as an error record may. EFULL has no holders in its message. */
+/* Puts one record as a transaction of its own, with what `also` (nullable) does, and wakes who waits
+ * for it; `loan`, if there is one, is checked to be ours still, and may use the store's reserve, as
+ * an error record may. EFULL has no holders in its message. */
 zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_length,
                                struct zcxi_record *record, const zcx_loan *loan,
-                               uint64_t *transaction, zcx_error *error);
+                               const struct zcxi_also *also, uint64_t *transaction,
+                               zcx_error *error);
+
+/* zcx_loan_publish, zcx_loan_publish_view (`view` is nullable), zcx_store_put and
+ * zcx_store_put_error, each with more in its transaction. `as`: what an error record stands for. */
+zcx_status zcxi_loan_publish(zcx_view **view, zcx_loan *loan, const void *key, size_t key_length,
+                             uint64_t length, const zcx_envelope *envelope,
+                             const struct zcxi_also *also, uint64_t *transaction, zcx_error *error);
+zcx_status zcxi_store_put(zcx_store *store, const void *key, size_t key_length, const void *data,
+                          uint64_t length, const zcx_envelope *envelope,
+                          const struct zcxi_also *also, uint64_t *transaction, zcx_error *error);
+zcx_status zcxi_store_put_error(zcx_store *store, const void *key, size_t key_length,
+                                zcx_status as, const char *message, const char *trace,
+                                int64_t ttl_ms, const struct zcxi_also *also, zcx_error *error);
 
 /* The record that publishes a loan's first `length` bytes; frees itself on failure. */
 zcx_status zcxi_loan_record(zcx_loan *loan, struct zcxi_record *record, size_t key_length,

@@ -52,7 +52,8 @@ static zcx_status input_key(char key[ZCX_KEY_MAX + 1], bool *by_reference, zcx_c
         zcxi_leg_key(key, call, leg);
         return ZCX_OK;
     }
-    if (!leg->view || call->exchange->config.mode == ZCX_MODE_OUTPUT) return ZCX_OK;
+    const struct zcxi_config *config = &call->exchange->config;
+    if (!leg->view || (config->mode == ZCX_MODE_OUTPUT && !config->queue)) return ZCX_OK;
     if (named_by_its_record(call, leg->view)) {
         size_t length;
         const void *name = zcx_view_key(leg->view, &length);
@@ -64,7 +65,7 @@ static zcx_status input_key(char key[ZCX_KEY_MAX + 1], bool *by_reference, zcx_c
     if (!zcxi_leg_by_reference(call, leg, leg->length)) return ZCX_OK;
     zcx_error why = ZCX_ERROR_INIT;
     zcx_status status = put_copy(call, leg, &why);
-    if (status == ZCX_EFULL && call->exchange->config.mode != ZCX_MODE_REFERENCE) {
+    if (status == ZCX_EFULL && config->mode != ZCX_MODE_REFERENCE && !config->queue) {
         zcxi_exchange_warn(call->exchange, &why);
         return ZCX_OK;
     }
@@ -134,13 +135,14 @@ zcx_status zcx_call_request(zcx_reference **out, zcx_call *call, zcx_error *erro
     }
     status = input_key(in, &by_reference, call, error);
     if (status) return status;
-    if (exchange->config.mode == ZCX_MODE_INPUT && !by_reference) {
+    const bool result_itself = exchange->config.mode == ZCX_MODE_INPUT && !exchange->config.queue;
+    if (result_itself && !by_reference) {
         *out = NULL;
         return ZCX_OK;
     }
     name_store(text, call, &envelope);
     if (by_reference) text[ZCX_REFERENCE_INPUT_KEY] = in;
-    if (exchange->config.mode != ZCX_MODE_INPUT)
+    if (!result_itself)
         text[ZCX_REFERENCE_OUTPUT_KEY] = zcxi_leg_key(answer, call, &call->out);
     void *packed = NULL;
     if (by_reference) {
@@ -195,14 +197,7 @@ zcx_status zcx_call_accept(zcx_call *call, const zcx_reference *answer, zcx_erro
         return refuse(call, "answered that its output was written, but no record is there", key,
                       error);
     if (status) return refuse(call, why.message, key, error);
-    call->out.owned = true;
-    status = zcxi_leg_take_view(call, &call->out, view, error);
-    if (status) {
-        zcx_view_release(view);
-        return status;
-    }
-    zcxi_call_answered(call, ZCXI_CALL_ANSWERED);
-    return ZCX_OK;
+    return zcxi_call_take_output(call, view, error);
 }
 
 zcx_status zcx_call_result_reference(zcx_reference **out, zcx_call *call, zcx_error *error)

@@ -1,6 +1,7 @@
 #include "clock.h"
 #include "holders.h"
 #include "owners.h"
+#include "queue.h"
 #include "readers.h"
 #include "record.h"
 #include "room.h"
@@ -145,6 +146,70 @@ static json_t *about_holders(struct zcxi_env *env, const struct zcxi_tally *tall
     return out;
 }
 
+/* ---- queues ------------------------------------------------------------------------------------------ */
+
+struct queues {
+    json_t *list;
+    uint64_t now;
+};
+
+static json_t *queue_named(json_t *list, const char *name)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(list, i, one)
+        if (!strcmp(json_string_value(json_object_get(one, "name")), name)) return one;
+    one = json_pack("{sssisisosososo}", "name", name, "waiting", 0, "workers", 0, "oldest",
+                    json_null(), "claims", json_array(), "processes", json_array());
+    json_array_append_new(list, one);
+    return one;
+}
+
+static void raise_by(json_t *object, const char *name, json_int_t by)
+{
+    json_t *value = json_object_get(object, name);
+    json_integer_set(value, json_integer_value(value) + by);
+}
+
+static void about_request(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                          const struct zcxi_request *request, void *context)
+{
+    struct queues *queues = context;
+    json_t *queue = queue_named(queues->list, ticket->queue);
+    if (!request->incarnation) {
+        raise_by(queue, "waiting", 1);
+        if (json_is_null(json_object_get(queue, "oldest"))) /* they come in their order */
+            set_age(queue, "oldest", request->pushed, queues->now);
+        return;
+    }
+    json_t *claim = json_object();
+    bool alive = zcxi_claim_alive(env, request);
+    int pid = request->owner < ZCXI_OWNERS ? env->board.owners[request->owner].pid : 0;
+    json_object_set_new(claim, "pid", alive ? json_integer(pid) : json_null());
+    json_object_set_new(claim, "alive", json_boolean(alive));
+    set(claim, "attempt", request->attempts);
+    set_age(claim, "age", request->claimed, queues->now);
+    set_age(claim, "pushed", request->pushed, queues->now);
+    json_array_append_new(json_object_get(queue, "claims"), claim);
+}
+
+static json_t *about_queues(struct zcxi_env *env)
+{
+    struct queues queues = {json_array(), zcxi_now()};
+    for (uint32_t i = 0; i < ZCXI_OWNERS; i++) {
+        const struct zcxi_owner *owner = &env->board.owners[i];
+        char name[sizeof owner->queue + 1] = {0};
+        uint32_t workers = atomic_load(&owner->workers);
+        if (atomic_load(&owner->state) != ZCXI_OWNER_LIVE || !workers) continue;
+        memcpy(name, owner->queue, sizeof owner->queue);
+        json_t *queue = queue_named(queues.list, name);
+        raise_by(queue, "workers", workers);
+        json_array_append_new(json_object_get(queue, "processes"), json_integer(owner->pid));
+    }
+    (void)zcxi_queue_walk(env, about_request, &queues, NULL);
+    return queues.list;
+}
+
 static json_t *about_events(const struct zcxi_board_header *header)
 {
     json_t *out = json_object();
@@ -173,6 +238,7 @@ zcx_status zcx_store_stat(char **json, zcx_store *store, zcx_error *error)
     json_object_set_new(out, "databases", databases);
     json_object_set_new(out, "slots", about_slots(env, tally));
     json_object_set_new(out, "holders", about_holders(env, tally));
+    json_object_set_new(out, "queues", about_queues(env));
     json_object_set_new(out, "events", about_events(env->board.header));
     char *text = status ? NULL : json_dumps(out, JSON_COMPACT);
     json_decref(out);

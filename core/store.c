@@ -3,6 +3,7 @@
 #include "record.h"
 #include "token.h"
 #include "transact.h"
+#include "wait.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -130,14 +131,16 @@ zcx_status zcxi_key_check(const void *key, size_t key_length, zcx_error *error)
 
 static zcx_status put_in_slot(zcx_store *store, const void *key, size_t key_length,
                               const void *data, uint64_t length, const zcx_envelope *envelope,
-                              uint64_t *transaction, zcx_error *error)
+                              const struct zcxi_also *also, uint64_t *transaction,
+                              zcx_error *error)
 {
     zcx_loan *loan;
     uint64_t least = length > ZCXI_LOAN_PRIVATE ? length : ZCXI_LOAN_PRIVATE + 1;
     zcx_status status = zcx_store_loan(&loan, store, least, 0, error);
     if (status) return status;
     zcx_copy(zcx_loan_data(loan), data, length);
-    status = zcx_loan_publish(loan, key, key_length, length, envelope, transaction, error);
+    status = zcxi_loan_publish(NULL, loan, key, key_length, length, envelope, also, transaction,
+                               error);
     if (status) zcx_loan_discard(loan);
     return status;
 }
@@ -147,6 +150,7 @@ struct inline_put {
     const void *key;
     size_t key_length;
     struct zcxi_record *record;
+    const struct zcxi_also *also;
     uint64_t *transaction;
 };
 
@@ -155,12 +159,19 @@ static zcx_status attempt_inline(struct zcxi_env *env, void *context, bool last,
     struct inline_put *put = context;
     (void)env, (void)last;
     return zcxi_record_publish(put->store, put->key, put->key_length, put->record, NULL,
-                               put->transaction, error);
+                               put->also, put->transaction, error);
 }
 
 zcx_status zcx_store_put(zcx_store *store, const void *key, size_t key_length, const void *data,
                          uint64_t length, const zcx_envelope *envelope, uint64_t *transaction,
                          zcx_error *error)
+{
+    return zcxi_store_put(store, key, key_length, data, length, envelope, NULL, transaction, error);
+}
+
+zcx_status zcxi_store_put(zcx_store *store, const void *key, size_t key_length, const void *data,
+                          uint64_t length, const zcx_envelope *envelope,
+                          const struct zcxi_also *also, uint64_t *transaction, zcx_error *error)
 {
     struct zcxi_record record;
     zcx_status status = zcxi_store_enter(store, error);
@@ -168,7 +179,7 @@ zcx_status zcx_store_put(zcx_store *store, const void *key, size_t key_length, c
     if (!status) status = zcxi_record_make(&record, envelope, length, error);
     if (status) return status;
     if (zcxi_record_fits(store->env, &record, key_length)) {
-        struct inline_put put = {store, key, key_length, &record, transaction};
+        struct inline_put put = {store, key, key_length, &record, also, transaction};
         status = zcxi_record_inline(&record, data, error);
         if (!status)
             status = zcxi_until_room(store->env, length, 0, attempt_inline, &put, error);
@@ -176,7 +187,7 @@ zcx_status zcx_store_put(zcx_store *store, const void *key, size_t key_length, c
         return status;
     }
     zcxi_record_free(&record);
-    return put_in_slot(store, key, key_length, data, length, envelope, transaction, error);
+    return put_in_slot(store, key, key_length, data, length, envelope, also, transaction, error);
 }
 
 /* Whatever text it is, who waits for a result must hear that there is none. */
@@ -198,6 +209,14 @@ zcx_status zcx_store_put_error(zcx_store *store, const void *key, size_t key_len
                                const char *message, const char *trace, int64_t ttl_ms,
                                zcx_error *error)
 {
+    return zcxi_store_put_error(store, key, key_length, ZCX_EFAILED, message, trace, ttl_ms, NULL,
+                                error);
+}
+
+zcx_status zcxi_store_put_error(zcx_store *store, const void *key, size_t key_length,
+                                zcx_status as, const char *message, const char *trace,
+                                int64_t ttl_ms, const struct zcxi_also *also, zcx_error *error)
+{
     zcx_envelope envelope = ZCX_ENVELOPE_INIT;
     envelope.format = ZCX_MSGPACK;
     envelope.flags = ZCX_FLAG_ERROR;
@@ -212,15 +231,48 @@ zcx_status zcx_store_put_error(zcx_store *store, const void *key, size_t key_len
             return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for an error record");
         status = zcx_packer_open(&packer, buffer, length, error);
         if (status) break;
-        zcx_pack_map(packer, trace ? 2 : 1);
+        zcx_pack_map(packer, 1 + (trace != NULL) + (as != ZCX_EFAILED));
         pack_text(packer, "message", message);
         if (trace) pack_text(packer, "trace", trace);
+        if (as != ZCX_EFAILED) {
+            zcx_pack_str(packer, "status", strlen("status"));
+            zcx_pack_uint(packer, as);
+        }
         status = zcx_packer_close(packer, &length, error);
     }
     if (!status)
-        status = zcx_store_put(store, key, key_length, buffer, length, &envelope, NULL, error);
+        status = zcxi_store_put(store, key, key_length, buffer, length, &envelope, also, NULL, error);
     free(buffer);
     return status;
+}
+
+static bool error_field(const zcx_view *view, const char *name, struct zcxi_token *token)
+{
+    const uint8_t *data = view->data;
+    struct zcxi_cursor cursor = {data, data + view->length};
+    if (!zcxi_token_next(&cursor, token) || token->kind != ZCXI_TOKEN_MAP) return false;
+    for (uint64_t left = token->number; left; left--) {
+        if (!zcxi_token_next(&cursor, token)) return false;
+        if (zcxi_token_is(token, name)) return zcxi_token_next(&cursor, token);
+        if (!zcxi_token_skip(&cursor)) return false;
+    }
+    return false;
+}
+
+char *zcxi_error_text(const zcx_view *view, const char *name)
+{
+    struct zcxi_token token;
+    if (!error_field(view, name, &token) || token.kind != ZCXI_TOKEN_STR) return NULL;
+    return strndup((const char *)token.data, token.length);
+}
+
+zcx_status zcxi_error_status(const zcx_view *view)
+{
+    struct zcxi_token token;
+    if (!error_field(view, "status", &token) || token.kind != ZCXI_TOKEN_UINT ||
+        token.number == ZCX_OK || token.number > ZCX_ECANCELLED)
+        return ZCX_EFAILED;
+    return (zcx_status)token.number;
 }
 
 struct deletion {
@@ -246,6 +298,7 @@ zcx_status zcx_store_delete(zcx_store *store, const void *key, size_t key_length
     if (status) return status;
     struct deletion what = {.database = store->database, .key = key, .key_length = key_length};
     status = zcxi_transact(store->env, &(struct zcxi_need){.changes = 1}, delete, &what, error);
+    if (!status) zcxi_wake(store->env, zcxi_wait_hash(store->name, key, key_length));
     if (status || what.live) return status;
     return zcxi_fail(error, ZCX_ENOTFOUND, 0, "there is no %s in %s of %s",
                      zcxi_key_text(text, key, key_length), store->name, store->env->path);

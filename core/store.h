@@ -57,6 +57,15 @@ static inline zcx_status zcxi_store_enter(const zcx_store *store, zcx_error *err
     return zcxi_env_alive(store->env) ? ZCX_OK : zcxi_fail_fork(store->env, error);
 }
 
+/* As zcx_store_view; *transaction (nullable) is that of the record, also if it expired. */
+zcx_status zcxi_view_find(zcx_view **out, zcx_store *store, const void *key, size_t key_length,
+                          uint64_t *transaction, zcx_error *error);
+
+/* What an error record says: a copy of its text at `name` ("message", "trace"), NULL when there is
+ * none; and the status that it stands for, ZCX_EFAILED unless it names another. */
+char *zcxi_error_text(const zcx_view *view, const char *name);
+zcx_status zcxi_error_status(const zcx_view *view);
+
 /* An id for a call, unique in the store, made without a lock: owner (8 bits), incarnation (20),
  * counter (36). */
 uint64_t zcxi_store_call_id(zcx_store *store);

@@ -4,6 +4,7 @@
 #include "record.h"
 #include "room.h"
 #include "transact.h"
+#include "wait.h"
 #include "walk.h"
 
 #include <inttypes.h>
@@ -23,6 +24,7 @@ struct found {
 
 struct pass {
     MDB_dbi database;
+    const char *name;
     uint64_t now, deleted;
     struct found expired[BATCH], last;
     size_t count, seen, from, to; /* from, to: those that a transaction deletes */
@@ -107,6 +109,9 @@ static zcx_status delete_all(struct zcxi_env *env, struct pass *pass, uint64_t *
             if (error && !error->status) *error = failure;
         } else {
             *deleted += pass->deleted;
+            for (size_t i = pass->from; i < pass->to; i++)
+                zcxi_wake(env, zcxi_wait_hash(pass->name, pass->expired[i].key,
+                                              pass->expired[i].length));
             atomic_fetch_add(&env->board.header->counters.expired, pass->deleted);
             pass->from = pass->to;
         }
@@ -117,10 +122,10 @@ static zcx_status delete_all(struct zcxi_env *env, struct pass *pass, uint64_t *
 static zcx_status sweep_database(struct zcxi_env *env, MDB_dbi database, const char *name,
                                  void *context, zcx_error *error)
 {
-    (void)name;
     struct pass *pass = calloc(1, sizeof *pass);
     if (!pass) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to sweep");
     pass->database = database;
+    pass->name = name;
     pass->now = zcxi_now();
     zcx_status status;
     do {

@@ -8,6 +8,13 @@
 typedef zcx_status (*zcxi_work)(struct zcxi_env *env, MDB_txn *transaction, void *context,
                                 zcx_error *error);
 
+/* More that belongs to somebody's transaction: what it does, and the bytes that it puts. */
+struct zcxi_also {
+    zcxi_work work;
+    void *context;
+    uint64_t bytes;
+};
+
 /* Makes room, begins, works, and commits or aborts. The mutex is held. */
 zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *need, zcxi_work work,
                                 void *context, zcx_error *error);

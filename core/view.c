@@ -143,6 +143,12 @@ void zcxi_view_published(zcx_view *view, const struct zcxi_record *record)
 zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, size_t key_length,
                           zcx_error *error)
 {
+    return zcxi_view_find(out, store, key, key_length, NULL, error);
+}
+
+zcx_status zcxi_view_find(zcx_view **out, zcx_store *store, const void *key, size_t key_length,
+                          uint64_t *transaction, zcx_error *error)
+{
     MDB_txn *reader;
     uint32_t index;
     zcx_status status = zcxi_store_enter(store, error);
@@ -174,6 +180,7 @@ zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key, siz
                            zcxi_key_text(text, key, key_length), view->header.generation,
                            view->header.slot);
     }
+    if (transaction && (!status || status == ZCX_EEXPIRED)) *transaction = view->header.transaction;
     if (status) {
         forget(view);
         return status;

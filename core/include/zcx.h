@@ -51,7 +51,10 @@ extern "C" {
     X(15, EUNSUPPORTED, "not supported")                                                           \
     X(16, ENOMEM, "out of memory")                                                                 \
     X(17, ESYSTEM, "system error")                                                                 \
-    X(18, EFAILED, "calculator failed")
+    X(18, EFAILED, "calculator failed")                                                            \
+    X(19, EDELETED, "deleted")                                                                     \
+    X(20, EDEAD, "producer died")                                                                  \
+    X(21, ECANCELLED, "cancelled")
 
 typedef enum zcx_status {
 #define ZCX_STATUS_ENUM(number, name, message) ZCX_##name = number,
@@ -252,6 +255,14 @@ ZCX_API void zcx_loan_discard(zcx_loan *loan); /* NULL is a no-op */
  * in one process). A record in the database that says ZCX_FLAG_ERROR is returned like any other. */
 ZCX_API ZCX_CHECKED zcx_status zcx_store_view(zcx_view **out, zcx_store *store, const void *key,
                                               size_t key_length, zcx_error *error);
+/* Waits until the key has a record of a later transaction than `after` (0: any), at most
+ * `timeout_ms` (negative: for ever), and views it. Errors, besides those of zcx_store_view:
+ * ETIMEDOUT, EDELETED (`after` is not 0, and there is none any more), EEXPIRED (it came, and
+ * expired), EFAILED, or what it stands for, with its message, when it is an error record. Spins for
+ * up to 0.1 ms, then sleeps without using the processor. */
+ZCX_API ZCX_CHECKED zcx_status zcx_store_wait(zcx_view **out, zcx_store *store, const void *key,
+                                              size_t key_length, uint64_t after, int64_t timeout_ms,
+                                              zcx_error *error);
 ZCX_API const void *zcx_view_data(const zcx_view *view);      /* 64-byte aligned */
 ZCX_API uint64_t zcx_view_length(const zcx_view *view);       /* bytes */
 ZCX_API const void *zcx_view_key(const zcx_view *view, size_t *length);

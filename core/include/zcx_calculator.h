@@ -250,8 +250,7 @@ typedef struct zcx_calculator zcx_calculator;
 /* Opens the exchange of `json` and loads its `plugin`, whose descriptor's name has to be `type`.
  * Its code runs with all rights of this process, and its crash is ours. EINVAL (configuration,
  * plug-in's options), ENOTFOUND (no such file), EVERSION (another ABI), EFAILED (create),
- * EUNSUPPORTED
- * (`queue`, or `calculator` is java or python). May be used by all threads at once: calls of a
+ * EUNSUPPORTED (`calculator` is java or python, and there is no `queue`). May be used by all threads at once: calls of a
  * plug-in that is not thread-safe wait for each other. */
 ZCX_API ZCX_CHECKED zcx_status zcx_calculator_open(zcx_calculator **out, const char *json,
                                                    zcx_error *error);
@@ -264,6 +263,44 @@ ZCX_API zcx_exchange *zcx_calculator_exchange(const zcx_calculator *calculator);
  * answered twice, or wrote past its output. */
 ZCX_API ZCX_CHECKED zcx_status zcx_calculator_call(zcx_calculator *calculator, zcx_call *call,
                                                    zcx_error *error);
+
+/* ---- Calls to workers: a configuration with `queue` --------------------------------------------- */
+
+/* zcx_calculator_open takes such a configuration too (`lmdb_enabled` has to be true; `plugin`, `type`
+ * and `options` are the worker's). Then a request goes through the store to whichever worker takes it
+ * first; payloads of more than 1,024 bytes always go by reference. zcx_calculator_call waits for the
+ * answer, at most `lmdb_wait_timeout`: ETIMEDOUT cancels the request. EDEAD: three workers died over
+ * it. */
+
+/* Begins a call whose input is given, without waiting; over a queue only (in process: does the whole
+ * call). zcx_call_submit has begun it already when its input went by reference. */
+ZCX_API ZCX_CHECKED zcx_status zcx_calculator_send(zcx_calculator *calculator, zcx_call *call,
+                                                   zcx_error *error);
+/* ZCX_OK when the answer is there. ETIMEDOUT: it is still under way. EFAILED (the calculator's
+ * message), EDEAD, EDELETED, EEXPIRED, ECANCELLED end the call. */
+ZCX_API ZCX_CHECKED zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error);
+/* Nobody wants the answer any more: a request that no worker has is gone, the answer of one that has
+ * it is dropped. Closing an unanswered call does the same, later. */
+ZCX_API zcx_status zcx_call_cancel(zcx_call *call, zcx_error *error);
+
+/* A worker takes requests from the `queue` of a configuration, which is its callers' but for
+ * `options`. Used by all threads at once. */
+typedef struct zcx_worker zcx_worker;
+
+/* EINVAL (no `queue`, or lmdb_enabled false), and what zcx_store_open fails with. */
+ZCX_API ZCX_CHECKED zcx_status zcx_worker_open(zcx_worker **out, const char *json,
+                                               zcx_error *error);
+/* Claims the next request and makes it a call whose input is given: the callee's functions above
+ * answer or fail it, and zcx_calculator_call runs a plug-in of this process on it; zcx_call_close
+ * ends it, as failed when it was not answered. zcx_call_answer returns ECANCELLED when nobody wants
+ * the answer any more. A request that cannot be read is answered with an error record here. Waits at
+ * most `timeout_ms` (negative: for ever). ETIMEDOUT; ECLOSED after zcx_worker_stop. */
+ZCX_API ZCX_CHECKED zcx_status zcx_worker_take(zcx_call **out, zcx_worker *worker,
+                                               int64_t timeout_ms, zcx_error *error);
+/* From now on nothing is taken, and waiting takes return ECLOSED. May be called in a signal handler. */
+ZCX_API void zcx_worker_stop(zcx_worker *worker);
+/* EBUSY while a take waits. Calls that were taken stay valid. NULL is a no-op. */
+ZCX_API zcx_status zcx_worker_close(zcx_worker *worker, zcx_error *error);
 
 #ifdef __cplusplus
 }

@@ -64,8 +64,6 @@ static void bad_configurations_are_named(void **state)
     for (int i = 0; i < 2; i++)
         FAILS(ZCX_EINVAL, zcx_calculator_open(&calculator, bad[i][0], error), bad[i][1]);
     FAILS(ZCX_EUNSUPPORTED,
-          zcx_calculator_open(&calculator, "{\"name\": \"n\", \"queue\": \"q\"}", error), "'q'");
-    FAILS(ZCX_EUNSUPPORTED,
           zcx_calculator_open(&calculator, "{\"name\": \"n\", \"calculator\": \"java\"}", error),
           "java");
 }

@@ -1,0 +1,344 @@
+#include "queue.h"
+
+#include "clock.h"
+#include "owners.h"
+#include "readers.h"
+#include "record.h"
+#include "reference.h"
+#include "wait.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- keys and heads -------------------------------------------------------------------------------------- */
+
+static MDB_val request_key(uint8_t key[ZCX_KEY_MAX], const char *queue, uint64_t sequence)
+{
+    size_t length = strlen(queue) + 1;
+    memcpy(key, queue, length);
+    sequence = htobe64(sequence);
+    memcpy(key + length, &sequence, sizeof sequence);
+    return (MDB_val){length + sizeof sequence, key};
+}
+
+/* False for what is no request, such as zcxi_advance's. */
+static bool read_key(struct zcxi_ticket *ticket, const MDB_val *key)
+{
+    uint64_t sequence;
+    size_t name = key->mv_size - sizeof sequence;
+    if (key->mv_size < 2 + sizeof sequence || name > sizeof ticket->queue) return false;
+    memcpy(ticket->queue, key->mv_data, name);
+    if (strnlen(ticket->queue, name) != name - 1) return false;
+    memcpy(&sequence, (const char *)key->mv_data + name, sizeof sequence);
+    ticket->sequence = be64toh(sequence);
+    return true;
+}
+
+static bool read_head(struct zcxi_request *request, const MDB_val *value)
+{
+    if (value->mv_size < sizeof *request) return false;
+    memcpy(request, value->mv_data, sizeof *request);
+    return request->magic == ZCXI_REQUEST_MAGIC;
+}
+
+uint32_t zcxi_queue_hash(const char *queue)
+{
+    return zcxi_wait_hash("zcx.queue", queue, strlen(queue));
+}
+
+bool zcxi_claim_alive(struct zcxi_env *env, const struct zcxi_request *request)
+{
+    if (request->owner >= ZCXI_OWNERS) return false;
+    const struct zcxi_owner *owner = &env->board.owners[request->owner];
+    return atomic_load(&owner->state) == ZCXI_OWNER_LIVE &&
+           owner->incarnation == request->incarnation && zcxi_owner_alive(env, request->owner);
+}
+
+/* ---- in somebody's transaction ---------------------------------------------------------------------------- */
+
+zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zcxi_ticket *ticket,
+                           uint64_t deadline, uint8_t *value, size_t size, zcx_error *error)
+{
+    uint8_t bytes[ZCX_KEY_MAX];
+    const struct zcxi_request head = {.magic = ZCXI_REQUEST_MAGIC,
+                                      .version = ZCXI_REQUEST_VERSION,
+                                      .pushed = zcxi_now(),
+                                      .deadline = deadline};
+    memcpy(value, &head, sizeof head);
+    ticket->sequence = mdb_txn_id(transaction);
+    MDB_val key = request_key(bytes, ticket->queue, ticket->sequence), what = {size, value};
+    int result = mdb_put(transaction, env->queue_db, &key, &what, 0);
+    return result ? zcxi_fail_lmdb(error, result, "cannot push a request") : ZCX_OK;
+}
+
+zcx_status zcxi_queue_finish(struct zcxi_env *env, MDB_txn *transaction,
+                             const struct zcxi_ticket *ticket, uint16_t attempt, zcx_error *error)
+{
+    uint8_t bytes[ZCX_KEY_MAX];
+    struct zcxi_request request;
+    MDB_val key = request_key(bytes, ticket->queue, ticket->sequence), value;
+    int result = mdb_get(transaction, env->queue_db, &key, &value);
+    bool ours = !result && (!attempt || (read_head(&request, &value) &&
+                                         request.attempts == attempt && request.incarnation));
+    if (!result && ours) result = mdb_del(transaction, env->queue_db, &key, NULL);
+    if (result == MDB_NOTFOUND || (!result && !ours))
+        return zcxi_fail(error, ZCX_ECANCELLED, 0,
+                         "the request %" PRIu64 " of queue '%s' was cancelled, or went to another "
+                         "worker", ticket->sequence, ticket->queue);
+    return result ? zcxi_fail_lmdb(error, result, "cannot end a request") : ZCX_OK;
+}
+
+/* ---- claiming ------------------------------------------------------------------------------------------------ */
+
+static bool past(const struct zcxi_request *request, uint64_t now)
+{
+    return request->deadline && request->deadline <= now;
+}
+
+/* The first request of the queue that nobody has, at the cursor. MDB_NOTFOUND when there is none. */
+static int first_waiting(MDB_cursor *cursor, const char *queue, struct zcxi_request *request,
+                         struct zcxi_ticket *ticket, MDB_val *value)
+{
+    uint8_t bytes[ZCX_KEY_MAX];
+    MDB_val key = request_key(bytes, queue, 0);
+    int result = mdb_cursor_get(cursor, &key, value, MDB_SET_RANGE);
+    for (; !result; result = mdb_cursor_get(cursor, &key, value, MDB_NEXT)) {
+        if (!read_key(ticket, &key) || strcmp(ticket->queue, queue)) return MDB_NOTFOUND;
+        if (read_head(request, value) && !request->incarnation) return 0;
+    }
+    return result;
+}
+
+bool zcxi_queue_ready(struct zcxi_env *env, const char *queue)
+{
+    MDB_txn *reader;
+    MDB_cursor *cursor;
+    MDB_val value;
+    uint32_t index;
+    struct zcxi_request request;
+    struct zcxi_ticket ticket;
+    if (zcxi_reader_take(env, &reader, &index, NULL)) return true; /* the claim will say why */
+    bool ready = false;
+    if (!mdb_cursor_open(reader, env->queue_db, &cursor)) {
+        ready = !first_waiting(cursor, queue, &request, &ticket, &value);
+        mdb_cursor_close(cursor);
+    }
+    zcxi_reader_give(env, index);
+    return ready;
+}
+
+struct claim {
+    struct zcxi_ticket *ticket;
+    uint8_t *value;
+    size_t size;
+};
+
+static zcx_status claim(struct zcxi_env *env, MDB_txn *transaction, void *context, zcx_error *error)
+{
+    struct claim *what = context;
+    struct zcxi_request request;
+    MDB_cursor *cursor;
+    MDB_val value, key;
+    char queue[sizeof what->ticket->queue];
+    uint64_t now = zcxi_now();
+    strcpy(queue, what->ticket->queue);
+    int result = mdb_cursor_open(transaction, env->queue_db, &cursor);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot read the queue");
+    while (!(result = first_waiting(cursor, queue, &request, what->ticket, &value)) &&
+           past(&request, now) && !(result = mdb_cursor_del(cursor, 0)))
+        ;
+    if (!result && !(what->value = malloc(value.mv_size))) result = ENOMEM;
+    if (!result) {
+        request.attempts++;
+        request.owner = env->self.owner;
+        request.incarnation = env->self.incarnation;
+        request.claimed = now;
+        what->size = value.mv_size;
+        memcpy(what->value, value.mv_data, value.mv_size);
+        memcpy(what->value, &request, sizeof request);
+        uint8_t bytes[ZCX_KEY_MAX];
+        key = request_key(bytes, queue, what->ticket->sequence);
+        value = (MDB_val){what->size, what->value};
+        result = mdb_cursor_put(cursor, &key, &value, MDB_CURRENT);
+    }
+    mdb_cursor_close(cursor);
+    strcpy(what->ticket->queue, queue);
+    if (!result || result == MDB_NOTFOUND) return ZCX_OK; /* the late ones are deleted in any case */
+    return zcxi_fail_lmdb(error, result, "cannot claim a request");
+}
+
+zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, uint8_t **value,
+                            size_t *size, zcx_error *error)
+{
+    struct claim what = {.ticket = ticket};
+    if (!zcxi_queue_ready(env, ticket->queue)) return ZCX_ENOTFOUND;
+    zcx_status status = zcxi_transact(env, &(struct zcxi_need){.changes = 1}, claim, &what, error);
+    if (status) {
+        free(what.value);
+        return status;
+    }
+    if (!what.value) return ZCX_ENOTFOUND;
+    *value = what.value;
+    *size = what.size;
+    return ZCX_OK;
+}
+
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
+
+zcx_status zcxi_queue_stage(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                            enum zcxi_stage *stage, zcx_error *error)
+{
+    MDB_txn *reader;
+    uint32_t index;
+    uint8_t bytes[ZCX_KEY_MAX];
+    struct zcxi_request request = {0};
+    MDB_val key = request_key(bytes, ticket->queue, ticket->sequence), value;
+    zcx_status status = zcxi_reader_take(env, &reader, &index, error);
+    if (status) return status;
+    int result = mdb_get(reader, env->queue_db, &key, &value);
+    if (!result && !read_head(&request, &value)) result = MDB_NOTFOUND;
+    zcxi_reader_give(env, index);
+    if (result && result != MDB_NOTFOUND)
+        return zcxi_fail_lmdb(error, result, "cannot read a request");
+    *stage = result                               ? ZCXI_GONE
+             : !request.incarnation               ? ZCXI_WAITING
+             : zcxi_claim_alive(env, &request) ? ZCXI_CLAIMED
+                                                  : ZCXI_ABANDONED;
+    return ZCX_OK;
+}
+
+zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *context,
+                           zcx_error *error)
+{
+    MDB_txn *reader;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    uint32_t index;
+    zcx_status status = zcxi_reader_take(env, &reader, &index, error);
+    if (status) return status;
+    int result = mdb_cursor_open(reader, env->queue_db, &cursor);
+    if (!result) {
+        while (!(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
+            struct zcxi_ticket ticket;
+            struct zcxi_request request;
+            if (read_key(&ticket, &key) && read_head(&request, &value))
+                seen(env, &ticket, &request, context);
+        }
+        mdb_cursor_close(cursor);
+    }
+    zcxi_reader_give(env, index);
+    return result == MDB_NOTFOUND ? ZCX_OK : zcxi_fail_lmdb(error, result, "cannot read zcx.queue");
+}
+
+/* ---- the dead ------------------------------------------------------------------------------------------------------ */
+
+#define AT_ONCE 16 /* abandoned requests that one pass looks after */
+
+struct abandoned {
+    struct zcxi_ticket tickets[AT_ONCE];
+    uint16_t attempts[AT_ONCE];
+    size_t count;
+};
+
+static void note_abandoned(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                           const struct zcxi_request *request, void *context)
+{
+    struct abandoned *found = context;
+    if (!request->incarnation || found->count == AT_ONCE || zcxi_claim_alive(env, request)) return;
+    found->tickets[found->count] = *ticket;
+    found->attempts[found->count++] = request->attempts;
+}
+
+struct offer {
+    const struct zcxi_ticket *ticket;
+    uint16_t attempt;
+    uint8_t *last; /* its bytes, when it was claimed once too often: free it */
+    size_t size;
+};
+
+/* The same claim still: a worker that came meanwhile has one of its own. */
+static zcx_status offer_again(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                              zcx_error *error)
+{
+    struct offer *offer = context;
+    uint8_t bytes[ZCX_KEY_MAX];
+    struct zcxi_request request;
+    MDB_val key = request_key(bytes, offer->ticket->queue, offer->ticket->sequence), value;
+    int result = mdb_get(transaction, env->queue_db, &key, &value);
+    if (result == MDB_NOTFOUND) return ZCX_OK;
+    if (result) return zcxi_fail_lmdb(error, result, "cannot read a request");
+    if (!read_head(&request, &value) || request.attempts != offer->attempt || !request.incarnation)
+        return ZCX_OK;
+    uint8_t *copy = malloc(value.mv_size);
+    if (!copy) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
+    memcpy(copy, value.mv_data, value.mv_size);
+    if (request.attempts >= ZCXI_REQUEST_ATTEMPTS) {
+        offer->last = copy;
+        offer->size = value.mv_size;
+        return ZCX_OK;
+    }
+    request.incarnation = 0;
+    memcpy(copy, &request, sizeof request);
+    value.mv_data = copy;
+    result = mdb_put(transaction, env->queue_db, &key, &value, 0);
+    free(copy);
+    return result ? zcxi_fail_lmdb(error, result, "cannot offer a request again") : ZCX_OK;
+}
+
+struct ending {
+    const struct zcxi_ticket *ticket;
+    uint16_t attempt;
+};
+
+static zcx_status end(struct zcxi_env *env, MDB_txn *transaction, void *context, zcx_error *error)
+{
+    const struct ending *ending = context;
+    return zcxi_queue_finish(env, transaction, ending->ticket, ending->attempt, error);
+}
+
+/* An error record at the output's key, so that the caller does not wait out its time. */
+static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_error *error)
+{
+    char message[300];
+    zcx_reference *reference;
+    zcx_store *store = NULL;
+    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
+    const size_t head = sizeof(struct zcxi_request);
+    zcx_status status = zcx_reference_parse(&reference, ZCX_ENCODING_MSGPACK, offer->last + head,
+                                            offer->size - head, NULL);
+    const struct ending ending = {offer->ticket, offer->attempt};
+    const struct zcxi_also also = {end, (void *)&ending, 0};
+    if (status) /* nobody can be told */
+        return zcxi_transact(env, &(struct zcxi_need){.changes = 1}, end, (void *)&ending, error);
+    options.flags = ZCX_OPEN_EXISTING;
+    options.database = zcx_reference_text(reference, ZCX_REFERENCE_DB_NAME);
+    const char *key = zcx_reference_text(reference, ZCX_REFERENCE_OUTPUT_KEY);
+    snprintf(message, sizeof message,
+             "%u workers of queue '%.100s' died over it, one after the other", offer->attempt,
+             offer->ticket->queue);
+    status = zcx_store_open(&store, env->path, &options, error);
+    if (!status && key)
+        status = zcxi_store_put_error(store, key, strlen(key), ZCX_EDEAD, message, NULL,
+                                      ZCX_TTL_DEFAULT_MS, &also, error);
+    (void)zcx_store_close(store, NULL);
+    zcx_reference_free(reference);
+    return status == ZCX_ECANCELLED ? ZCX_OK : status;
+}
+
+zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error)
+{
+    struct abandoned found;
+    found.count = 0;
+    zcx_status status = zcxi_queue_walk(env, note_abandoned, &found, error);
+    for (size_t i = 0; i < found.count && !status; i++) {
+        struct offer offer = {&found.tickets[i], found.attempts[i], NULL, 0};
+        status = zcxi_transact(env, &(struct zcxi_need){.changes = 1}, offer_again, &offer, error);
+        if (!status && offer.last) status = give_up(env, &offer, error);
+        free(offer.last);
+        zcxi_wake(env, zcxi_queue_hash(offer.ticket->queue));
+    }
+    return status;
+}

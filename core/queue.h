@@ -1,0 +1,73 @@
+/* Requests that wait for workers, in zcx.queue. A request's key is its queue's name, a NUL, and the
+ * transaction that pushed it, big-endian: so they lie in the order of their arrival. Its value is
+ * the head below, little-endian, and a reference in msgpack (protocol/SPEC.md).
+ *
+ *   pushed ──claim──▶ claimed by an owner ──finish──▶ gone, in the transaction that puts the answer
+ *      ▲──── revive, when the owner died ────┘        (or an error record, after ATTEMPTS deaths)
+ *
+ * Whoever cancels a request removes it; an answer to a request that is gone is not put. */
+#ifndef ZCXI_QUEUE_H
+#define ZCXI_QUEUE_H
+
+#include "transact.h"
+
+#define ZCXI_REQUEST_MAGIC 0x5158435au /* "ZCXQ" */
+#define ZCXI_REQUEST_VERSION 1
+#define ZCXI_REQUEST_ATTEMPTS 3
+
+struct zcxi_request {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t attempts;    /* claims so far */
+    uint32_t owner;       /* of the claim: a board entry … */
+    uint32_t incarnation; /* … and its incarnation; 0: nobody has claimed it */
+    uint64_t pushed;      /* Unix ns */
+    uint64_t deadline;    /* Unix ns: nobody waits for the answer any more; 0: none */
+    uint64_t claimed;     /* Unix ns */
+    uint64_t reserved[3];
+};
+_Static_assert(sizeof(struct zcxi_request) == 64, "the head of a request is 64 bytes");
+
+struct zcxi_ticket { /* where a request is */
+    char queue[ZCX_KEY_MAX - 8];
+    uint64_t sequence;
+};
+
+enum zcxi_stage { ZCXI_GONE, ZCXI_WAITING, ZCXI_CLAIMED, ZCXI_ABANDONED };
+
+/* In a transaction: pushes a request (its first 64 bytes are left to us) and writes its ticket's
+ * sequence. Wake the queue when it is committed. */
+zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zcxi_ticket *ticket,
+                           uint64_t deadline, uint8_t *value, size_t size, zcx_error *error);
+
+/* In a transaction: removes the request. ECANCELLED when it is gone, or `attempt` is not 0 and not
+ * that of our claim. */
+zcx_status zcxi_queue_finish(struct zcxi_env *env, MDB_txn *transaction,
+                             const struct zcxi_ticket *ticket, uint16_t attempt, zcx_error *error);
+
+/* Transactions of their own. Claims the first request that nobody has; *value (free it), *size are
+ * its bytes. ENOTFOUND, without a message, when there is none. Those past their deadline go. */
+zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, uint8_t **value,
+                            size_t *size, zcx_error *error);
+/* Is there a request that nobody has? Reads only. */
+bool zcxi_queue_ready(struct zcxi_env *env, const char *queue);
+zcx_status zcxi_queue_stage(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                            enum zcxi_stage *stage, zcx_error *error);
+
+/* Offers again what owners that died had claimed, or answers it with an error record when that was
+ * one death too many. Cheap when there is nothing: one read transaction. */
+zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error);
+
+/* Wakes who waits for requests; the hash to wait on. */
+uint32_t zcxi_queue_hash(const char *queue);
+
+/* Each request, in one snapshot. */
+typedef void (*zcxi_request_seen)(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                                  const struct zcxi_request *request, void *context);
+zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *context,
+                           zcx_error *error);
+
+/* Does the claim's owner live? */
+bool zcxi_claim_alive(struct zcxi_env *env, const struct zcxi_request *request);
+
+#endif

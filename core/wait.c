@@ -1,0 +1,150 @@
+#include "wait.h"
+
+#include "clock.h"
+#include "envelope.h"
+#include "store.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SLEEPS 1u                 /* bit 0 of a word */
+#define SPIN (100 * ZCXI_MS / 1000) /* twice what a wake-up costs */
+
+uint32_t zcxi_wait_hash(const char *database, const void *key, size_t key_length)
+{
+    return zcxi_crc32c(zcxi_crc32c(0, database, strlen(database)), key, key_length);
+}
+
+static _Atomic uint32_t *word_of(const struct zcxi_env *env, uint32_t hash)
+{
+    return &env->board.waits[hash % ZCXI_WAITS].word;
+}
+
+/* The sleeper sets its bit and then looks; we committed and then look for its bit. */
+static void wake(_Atomic uint32_t *word)
+{
+    uint32_t found = atomic_load(word);
+    while (found & SLEEPS)
+        if (atomic_compare_exchange_weak(word, &found, (found & ~SLEEPS) + 2)) {
+            syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+            return;
+        }
+}
+
+void zcxi_wake(const struct zcxi_env *env, uint32_t hash)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    wake(word_of(env, hash));
+}
+
+void zcxi_wake_all(const struct zcxi_env *env)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t i = 0; i < ZCXI_WAITS; i++)
+        wake(&env->board.waits[i].word);
+}
+
+/* False when nobody woke us. */
+static bool sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
+{
+    struct timespec time = {(time_t)(ns / ZCXI_S), (long)(ns % ZCXI_S)};
+    uint64_t start = zcxi_monotonic();
+    syscall(SYS_futex, word, FUTEX_WAIT, value, &time, NULL, 0);
+    return zcxi_monotonic() - start < ns;
+}
+
+zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zcxi_look look,
+                     void *context, zcx_error *error)
+{
+    _Atomic uint32_t *word = word_of(env, hash);
+    const uint64_t start = zcxi_monotonic();
+    const uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * ZCXI_MS;
+    bool idle = false;
+    for (;;) {
+        zcx_status status;
+        uint64_t before = zcxi_env_last_transaction(env, NULL), passed;
+        if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
+        if (look(env, context, idle, &status, error)) return status;
+        while ((passed = zcxi_monotonic() - start) < SPIN && passed < timeout &&
+               zcxi_env_last_transaction(env, NULL) == before)
+            sched_yield();
+        if (passed >= timeout) return ZCX_ETIMEDOUT;
+        if (passed < SPIN) continue;
+        uint32_t value = atomic_fetch_or(word, SLEEPS) | SLEEPS;
+        if (look(env, context, false, &status, error)) return status;
+        uint64_t left = timeout - passed, slice = ZCXI_SLICE_MS * ZCXI_MS;
+        idle = !sleep_on(word, value, left < slice ? left : slice);
+        if (idle) zcxi_env_visit(env);
+    }
+}
+
+/* ---- a key --------------------------------------------------------------------------------------------- */
+
+struct awaited {
+    zcx_store *store;
+    const void *key;
+    size_t key_length;
+    uint64_t after;
+    zcx_view *view;
+};
+
+static zcx_status fail_with_record(zcx_view *view, zcx_error *error)
+{
+    char *message = zcxi_error_text(view, "message");
+    zcx_status status = zcxi_fail(error, zcxi_error_status(view), 0, "%s",
+                                  message ? message : "an error record without a message");
+    free(message);
+    zcx_view_release(view);
+    return status;
+}
+
+static bool look_at_key(struct zcxi_env *env, void *context, bool idle, zcx_status *status,
+                        zcx_error *error)
+{
+    struct awaited *what = context;
+    zcx_view *view;
+    uint64_t transaction = 0;
+    (void)env, (void)idle;
+    *status = zcxi_view_find(&view, what->store, what->key, what->key_length, &transaction, NULL);
+    if (*status == ZCX_ENOTFOUND && !what->after) return false;
+    if ((!*status || *status == ZCX_EEXPIRED) && transaction <= what->after) {
+        if (!*status) zcx_view_release(view);
+        return false;
+    }
+    char text[ZCXI_KEY_TEXT];
+    if (*status == ZCX_ENOTFOUND)
+        *status = zcxi_fail(error, ZCX_EDELETED, 0, "%s of %s was deleted",
+                            zcxi_key_text(text, what->key, what->key_length), what->store->name);
+    else if (*status == ZCX_EEXPIRED)
+        *status = zcxi_fail(error, ZCX_EEXPIRED, 0, "%s of %s expired before it was read",
+                            zcxi_key_text(text, what->key, what->key_length), what->store->name);
+    else if (*status) /* once more, for the message */
+        *status = zcxi_view_find(&view, what->store, what->key, what->key_length, NULL, error);
+    if (*status) return true;
+    if (view->header.flags & ZCX_FLAG_ERROR)
+        *status = fail_with_record(view, error);
+    else
+        what->view = view;
+    return true;
+}
+
+zcx_status zcx_store_wait(zcx_view **out, zcx_store *store, const void *key, size_t key_length,
+                          uint64_t after, int64_t timeout_ms, zcx_error *error)
+{
+    zcx_status status = zcxi_store_enter(store, error);
+    if (!status) status = zcxi_key_check(key, key_length, error);
+    if (status) return status;
+    char text[ZCXI_KEY_TEXT];
+    struct awaited what = {store, key, key_length, after, NULL};
+    status = zcxi_wait(store->env, zcxi_wait_hash(store->name, key, key_length), timeout_ms,
+                       look_at_key, &what, error);
+    if (what.view) *out = what.view;
+    if (status == ZCX_ETIMEDOUT)
+        return zcxi_fail(error, ZCX_ETIMEDOUT, 0, "nothing came to %s of %s in %ld ms",
+                         zcxi_key_text(text, key, key_length), store->name, (long)timeout_ms);
+    return status;
+}

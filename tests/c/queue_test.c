@@ -1,0 +1,515 @@
+/* Waiting for keys, and calls that workers in processes of their own answer: what each answer looks
+ * like, who dies when, and that nothing is left behind. */
+#include "child.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static char *path;
+static struct shared {
+    _Atomic int taken;    /* requests that workers began */
+    _Atomic int children; /* that are where the parent wants them */
+} *shared;
+
+static zcx_store *open_here(void)
+{
+    zcx_store *store = NULL;
+    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
+    options.budget = 64 << 20;
+    MUST(zcx_store_open(&store, path, &options, error));
+    return store;
+}
+
+static const char *config_of(const char *more)
+{
+    static char json[1024];
+    snprintf(json, sizeof json,
+             "{\"name\": \"double\", \"queue\": \"doubles\", \"lmdb_enabled\": true, "
+             "\"lmdb_db_path\": \"%s\", \"lmdb_map_size\": 67108864%s}", path, more);
+    return json;
+}
+
+static void await(_Atomic int *what, int value)
+{
+    while (atomic_load(what) < value)
+        usleep(200);
+}
+
+/* ---- keys ----------------------------------------------------------------------------------------------- */
+
+struct deed {
+    const char *key;
+    bool error, delete, first;
+    int64_t ttl_ms;
+};
+
+/* Does it as soon as the parent sleeps: a thread of it then waits on a futex. */
+static int do_deed(void *context)
+{
+    const struct deed *deed = context;
+    zcx_store *store = open_here();
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    size_t length = strlen(deed->key);
+    envelope.ttl_ms = deed->ttl_ms;
+    if (!deed->first) usleep(20000);
+    if (deed->error)
+        MUST(zcx_store_put_error(store, deed->key, length, "it rained", "at noon", 0, error));
+    else if (deed->delete)
+        MUST(zcx_store_delete(store, deed->key, length, error));
+    else
+        MUST(zcx_store_put(store, deed->key, length, "sun", 3, &envelope, NULL, error));
+    return 0;
+}
+
+static void a_key_is_waited_for(void **state)
+{
+    (void)state;
+    zcx_view *view = NULL;
+    zcx_store *store = open_here();
+    struct deed deed = {.key = "later"};
+    pid_t child = spawn(do_deed, &deed);
+    OK(zcx_store_wait(&view, store, "later", 5, 0, 5000, error));
+    assert_memory_equal(zcx_view_data(view), "sun", 3);
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    OK(zcx_view_envelope(view, &envelope, error));
+    zcx_view_release(view);
+    assert_int_equal(exit_status(child), 0);
+
+    FAILS(ZCX_ETIMEDOUT,
+          zcx_store_wait(&view, store, "later", 5, envelope.transaction, 60, error), "later", "60 ms");
+    FAILS(ZCX_ETIMEDOUT, zcx_store_wait(&view, store, "never", 5, 0, 0, error), "never", "0 ms");
+    child = spawn(do_deed, &deed);
+    OK(zcx_store_wait(&view, store, "later", 5, envelope.transaction, 5000, error));
+    zcx_view_release(view);
+    assert_int_equal(exit_status(child), 0);
+    OK(zcx_store_delete(store, "later", 5, error));
+    OK(zcx_store_close(store, error));
+}
+
+static void answers_of_a_wait_differ(void **state)
+{
+    (void)state;
+    zcx_view *view = NULL;
+    uint64_t transaction;
+    zcx_store *store = open_here();
+    struct deed fails = {.key = "failure", .error = true}, gone = {.key = "gone", .delete = true};
+    pid_t child = spawn(do_deed, &fails);
+    FAILS(ZCX_EFAILED, zcx_store_wait(&view, store, "failure", 7, 0, 5000, error), "it rained");
+    assert_int_equal(exit_status(child), 0);
+    OK(zcx_store_delete(store, "failure", 7, error));
+
+    OK(zcx_store_put(store, "gone", 4, "x", 1, NULL, &transaction, error));
+    child = spawn(do_deed, &gone);
+    FAILS(ZCX_EDELETED, zcx_store_wait(&view, store, "gone", 4, transaction, 5000, error), "gone");
+    assert_int_equal(exit_status(child), 0);
+
+    struct deed short_lived = {.key = "brief", .first = true, .ttl_ms = 1};
+    assert_int_equal(exit_status(spawn(do_deed, &short_lived)), 0);
+    usleep(5000);
+    FAILS(ZCX_EEXPIRED, zcx_store_wait(&view, store, "brief", 5, 0, 5000, error), "brief");
+    OK(zcx_store_close(store, error));
+}
+
+/* It publishes and is killed before it wakes anybody: the waiter's slice finds the record. */
+static int publish_silently(void *context)
+{
+    (void)context;
+    zcx_store *store = open_here();
+    usleep(20000);
+    MUST(zcx_store_put(store, "silent", 6, "x", 1, NULL, NULL, error));
+    raise(SIGKILL);
+    return 0;
+}
+
+static void a_lost_wake_costs_a_slice(void **state)
+{
+    (void)state;
+    zcx_view *view = NULL;
+    zcx_store *store = open_here();
+    pid_t child = spawn(publish_silently, NULL);
+    OK(zcx_store_wait(&view, store, "silent", 6, 0, 5000, error));
+    zcx_view_release(view);
+    assert_int_equal(exit_status(child), 128 + SIGKILL);
+    OK(zcx_store_delete(store, "silent", 6, error));
+    OK(zcx_store_close(store, error));
+}
+
+static void waiters_use_no_processor(void **state)
+{
+    (void)state;
+    struct rusage before, after;
+    zcx_view *view = NULL;
+    zcx_store *store = open_here();
+    getrusage(RUSAGE_SELF, &before);
+    FAILS(ZCX_ETIMEDOUT, zcx_store_wait(&view, store, "idle", 4, 0, 1000, error), "idle");
+    getrusage(RUSAGE_SELF, &after);
+    long switches = after.ru_nvcsw - before.ru_nvcsw;
+    assert_true(switches < 1000); /* 20 slices, and the yields of a tenth of a millisecond */
+    OK(zcx_store_close(store, error));
+}
+
+/* ---- workers ---------------------------------------------------------------------------------------------- */
+
+enum manner { DOUBLES, FAILS_EACH, ANSWERS_NOTHING, HANGS, STOPS, OVERRUNS };
+
+static void answer(zcx_call *call, enum manner manner)
+{
+    const void *data;
+    void *out;
+    uint64_t length;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    MUST(zcx_call_read(&data, &length, &envelope, call, error));
+    const uint8_t *bytes = data;
+    if (manner == HANGS)
+        for (;;)
+            pause();
+    if (manner == FAILS_EACH) zcx_call_fail(call, "odd bytes are not to be doubled", "in answer()");
+    if (manner == FAILS_EACH || manner == ANSWERS_NOTHING) return;
+    MUST(zcx_call_output(&out, call, length, error));
+    for (uint64_t i = 0; i < length + (manner == OVERRUNS); i++)
+        ((uint8_t *)out)[i] = (uint8_t)(2 * bytes[i]);
+    zcx_envelope made = ZCX_ENVELOPE_INIT;
+    zcx_error failure = ZCX_ERROR_INIT;
+    zcx_status status = zcx_call_answer(call, length, &made, &failure);
+    if (status == ZCX_EFAILED) zcx_call_fail(call, failure.message, NULL);
+    else if (status && status != ZCX_ECANCELLED) complain("answer: %s", failure.message);
+}
+
+static int serve(void *context)
+{
+    enum manner manner = *(enum manner *)context;
+    zcx_worker *worker;
+    zcx_call *call;
+    MUST(zcx_worker_open(&worker, config_of(""), error));
+    atomic_fetch_add(&shared->children, 1);
+    for (;;) {
+        zcx_error failure = ZCX_ERROR_INIT;
+        zcx_status status = zcx_worker_take(&call, worker, -1, &failure);
+        if (status == ZCX_ECLOSED) break;
+        if (status) complain("take: %s", failure.message);
+        atomic_fetch_add(&shared->taken, 1);
+        answer(call, manner);
+        zcx_call_close(call);
+        if (manner == STOPS) zcx_worker_stop(worker);
+    }
+    MUST(zcx_worker_close(worker, error));
+    return 0;
+}
+
+static pid_t start_worker(enum manner manner)
+{
+    int before = atomic_load(&shared->children);
+    pid_t child = spawn(serve, &manner);
+    await(&shared->children, before + 1);
+    return child;
+}
+
+static zcx_calculator *open_calculator(const char *more)
+{
+    zcx_calculator *calculator = NULL;
+    OK(zcx_calculator_open(&calculator, config_of(more), error));
+    return calculator;
+}
+
+static zcx_call *submit(zcx_calculator *calculator, uint64_t length)
+{
+    zcx_call *call = NULL;
+    void *data;
+    OK(zcx_call_open(&call, zcx_calculator_exchange(calculator), error));
+    OK(zcx_call_input(&data, call, length, error));
+    for (uint64_t i = 0; i < length; i++)
+        ((uint8_t *)data)[i] = (uint8_t)(i % 100);
+    OK(zcx_call_submit(call, length, NULL, error));
+    return call;
+}
+
+static void assert_doubled(zcx_call *call, uint64_t length)
+{
+    const void *data;
+    uint64_t found;
+    OK(zcx_call_result(&data, &found, NULL, call, error));
+    assert_int_equal(found, length);
+    for (uint64_t i = 0; i < length; i++)
+        if (((const uint8_t *)data)[i] != i % 100 * 2) fail_msg("byte %" PRIu64, i);
+}
+
+static void assert_nothing_left(void)
+{
+    uint64_t count;
+    char *json;
+    zcx_store *store = open_here();
+    OK(zcx_store_sweep(NULL, store, 0, error));
+    OK(zcx_store_count(&count, store, error));
+    if (count) fail_msg("%" PRIu64 " records are left", count);
+    OK(zcx_store_stat(&json, store, error));
+    if (!strstr(json, "\"queues\":[]")) fail_msg("a queue is left: %s", strstr(json, "\"queues\""));
+    zcx_free(json);
+    OK(zcx_store_close(store, error));
+}
+
+static void end_worker(pid_t worker)
+{
+    kill_child(worker);
+}
+
+static void close_all(zcx_calculator *calculator)
+{
+    OK(zcx_exchange_sweep(zcx_calculator_exchange(calculator), error));
+    OK(zcx_calculator_close(calculator, error));
+    assert_nothing_left();
+}
+
+static void a_worker_answers(void **state)
+{
+    (void)state;
+    static const uint64_t lengths[] = {0, 1, 100, 1024, 1025, 5000, 3000000};
+    zcx_calculator *calculator = open_calculator("");
+    pid_t worker = start_worker(DOUBLES);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        zcx_call *call = submit(calculator, lengths[i]);
+        OK(zcx_calculator_call(calculator, call, error));
+        assert_doubled(call, lengths[i]);
+        zcx_call_close(call);
+    }
+    end_worker(worker);
+    close_all(calculator);
+}
+
+static void many_calls_are_answered_in_their_order(void **state)
+{
+    (void)state;
+    enum { CALLS = 50 };
+    zcx_call *calls[CALLS];
+    zcx_calculator *calculator = open_calculator("");
+    for (uint64_t i = 0; i < CALLS; i++) {
+        calls[i] = submit(calculator, i * 100);
+        OK(zcx_calculator_send(calculator, calls[i], error));
+    }
+    FAILS(ZCX_ETIMEDOUT, zcx_call_wait(calls[0], 1, error), "'double'", "'doubles'", "0 workers");
+    pid_t workers[2] = {start_worker(DOUBLES), start_worker(DOUBLES)};
+    OK(zcx_call_wait(calls[CALLS - 1], 5000, error));
+    for (uint64_t i = 0; i < CALLS; i++) {
+        OK(zcx_call_wait(calls[i], 5000, error));
+        assert_doubled(calls[i], i * 100);
+        zcx_call_close(calls[i]);
+    }
+    end_worker(workers[0]);
+    end_worker(workers[1]);
+    close_all(calculator);
+}
+
+static void a_result_is_chained_without_a_copy(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator("");
+    pid_t worker = start_worker(DOUBLES);
+    zcx_call *first = submit(calculator, 40), *second;
+    OK(zcx_calculator_call(calculator, first, error));
+    uint64_t records;
+    zcx_store *store = open_here();
+    OK(zcx_call_open(&second, zcx_calculator_exchange(calculator), error));
+    OK(zcx_store_count(&records, store, error));
+    OK(zcx_call_input_view(second, zcx_call_result_view(first), error));
+    OK(zcx_calculator_call(calculator, second, error));
+    uint64_t more;
+    OK(zcx_store_count(&more, store, error));
+    assert_int_equal(more, records + 1); /* its output */
+    const void *data;
+    uint64_t length;
+    OK(zcx_call_result(&data, &length, NULL, second, error));
+    assert_int_equal(((const uint8_t *)data)[39], 156);
+    zcx_call_close(first);
+    zcx_call_close(second);
+    OK(zcx_store_close(store, error));
+    end_worker(worker);
+    close_all(calculator);
+}
+
+static void failures_are_the_callers_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        enum manner manner;
+        const char *word;
+    } cases[] = {{FAILS_EACH, "odd bytes are not to be doubled"},
+                 {ANSWERS_NOTHING, "the worker gave no answer"},
+                 {OVERRUNS, "wrote past the 5000 bytes"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        zcx_calculator *calculator = open_calculator("");
+        pid_t worker = start_worker(cases[i].manner);
+        zcx_call *call = submit(calculator, 5000);
+        FAILS(ZCX_EFAILED, zcx_calculator_call(calculator, call, error), "calculator 'double'",
+              cases[i].word);
+        if (!i) assert_string_equal(zcx_call_trace(call), "in answer()");
+        zcx_call_close(call);
+        end_worker(worker);
+        close_all(calculator);
+    }
+}
+
+static void a_killed_workers_request_goes_to_another(void **state)
+{
+    (void)state;
+    const int rounds = soaking() ? 200 : 10;
+    zcx_calculator *calculator = open_calculator("");
+    for (int round = 0; round < rounds; round++) {
+        int taken = atomic_load(&shared->taken);
+        pid_t hanging = start_worker(HANGS);
+        zcx_call *call = submit(calculator, round % 2 ? 100 : 100000);
+        OK(zcx_calculator_send(calculator, call, error));
+        await(&shared->taken, taken + 1);
+        pid_t other = start_worker(DOUBLES);
+        kill_child(hanging);
+        OK(zcx_call_wait(call, 5000, error));
+        assert_doubled(call, round % 2 ? 100 : 100000);
+        zcx_call_close(call);
+        end_worker(other);
+    }
+    close_all(calculator);
+}
+
+static void a_deadly_request_becomes_an_error(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator("");
+    zcx_call *call = submit(calculator, 5000);
+    OK(zcx_calculator_send(calculator, call, error));
+    for (int death = 0; death < 3; death++) {
+        int taken = atomic_load(&shared->taken);
+        pid_t worker = start_worker(HANGS);
+        zcx_view *view = NULL;
+        await(&shared->taken, taken + 1);
+        end_worker(worker);
+        if (death < 2) FAILS(ZCX_ETIMEDOUT, zcx_call_wait(call, 120, error), "doubles");
+        (void)view;
+    }
+    FAILS(ZCX_EDEAD, zcx_call_wait(call, 5000, error), "calculator 'double'",
+          "3 workers of queue 'doubles' died");
+    zcx_call_close(call);
+    close_all(calculator);
+}
+
+static void nobody_answers_in_time(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator(", \"lmdb_wait_timeout\": 50");
+    zcx_call *call = submit(calculator, 5000);
+    FAILS(ZCX_ETIMEDOUT, zcx_calculator_call(calculator, call, error), "50 ms", "'doubles'");
+    zcx_call_close(call);
+    close_all(calculator);
+}
+
+static void cancelled_calls_leave_nothing(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator("");
+    zcx_call *waiting = submit(calculator, 5000); /* before a worker is there */
+    OK(zcx_calculator_send(calculator, waiting, error));
+    OK(zcx_call_cancel(waiting, error));
+    FAILS(ZCX_ECANCELLED, zcx_call_wait(waiting, 1000, error), "cancelled");
+    zcx_call_close(waiting);
+
+    int taken = atomic_load(&shared->taken);
+    pid_t worker = start_worker(HANGS);
+    zcx_call *claimed = submit(calculator, 5000);
+    OK(zcx_calculator_send(calculator, claimed, error));
+    await(&shared->taken, taken + 1);
+    OK(zcx_call_cancel(claimed, error));
+    zcx_call_close(claimed);
+    end_worker(worker);
+
+    zcx_call *closed = submit(calculator, 10);
+    OK(zcx_calculator_send(calculator, closed, error));
+    zcx_call_close(closed);
+
+    worker = start_worker(DOUBLES); /* which answers it, and nobody looks */
+    zcx_call *answered = submit(calculator, 5000);
+    OK(zcx_calculator_send(calculator, answered, error));
+    zcx_store *store = open_here();
+    zcx_view *view;
+    char key[64];
+    snprintf(key, sizeof key, "output:double:%s", zcx_call_id(answered));
+    OK(zcx_store_wait(&view, store, key, strlen(key), 0, 5000, error));
+    zcx_view_release(view);
+    OK(zcx_store_close(store, error));
+    zcx_call_close(answered);
+    end_worker(worker);
+    close_all(calculator);
+}
+
+static void a_stopped_worker_takes_no_more(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator("");
+    pid_t worker = start_worker(STOPS);
+    zcx_call *first = submit(calculator, 10), *second = submit(calculator, 20);
+    OK(zcx_calculator_send(calculator, first, error));
+    OK(zcx_calculator_send(calculator, second, error));
+    OK(zcx_call_wait(first, 5000, error));
+    assert_int_equal(exit_status(worker), 0);
+    FAILS(ZCX_ETIMEDOUT, zcx_call_wait(second, 100, error), "0 workers");
+    zcx_call_close(first);
+    zcx_call_close(second);
+    close_all(calculator);
+}
+
+static void bad_requests_are_answered(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator("");
+    zcx_call *call = submit(calculator, 5000); /* its input goes before a worker comes */
+    zcx_store *store = open_here();
+    char key[64];
+    OK(zcx_calculator_send(calculator, call, error));
+    snprintf(key, sizeof key, "input:double:%s", zcx_call_id(call));
+    OK(zcx_store_delete(store, key, strlen(key), error));
+    OK(zcx_store_close(store, error));
+    pid_t worker = start_worker(DOUBLES);
+    FAILS(ZCX_ENOTFOUND, zcx_call_wait(call, 5000, error), "calculator 'double'", key);
+    zcx_call_close(call);
+    end_worker(worker);
+    close_all(calculator);
+}
+
+static void bad_configurations_are_named(void **state)
+{
+    (void)state;
+    zcx_worker *worker;
+    zcx_calculator *calculator;
+    FAILS(ZCX_EINVAL, zcx_worker_open(&worker, "{\"name\": \"n\", \"lmdb_enabled\": true}", error),
+          "'queue'", "'n'");
+    FAILS(ZCX_EINVAL, zcx_worker_open(&worker, "{\"name\": \"n\", \"queue\": \"q\"}", error), "'n'",
+          "lmdb_enabled");
+    FAILS(ZCX_EINVAL,
+          zcx_calculator_open(&calculator, "{\"name\": \"n\", \"queue\": \"q\"}", error), "'q'",
+          "lmdb_enabled");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_waited_for),
+        cmocka_unit_test(answers_of_a_wait_differ),
+        cmocka_unit_test(a_lost_wake_costs_a_slice),
+        cmocka_unit_test(waiters_use_no_processor),
+        cmocka_unit_test(bad_configurations_are_named),
+        cmocka_unit_test(a_worker_answers),
+        cmocka_unit_test(many_calls_are_answered_in_their_order),
+        cmocka_unit_test(a_result_is_chained_without_a_copy),
+        cmocka_unit_test(failures_are_the_callers_errors),
+        cmocka_unit_test(a_killed_workers_request_goes_to_another),
+        cmocka_unit_test(a_deadly_request_becomes_an_error),
+        cmocka_unit_test(nobody_answers_in_time),
+        cmocka_unit_test(cancelled_calls_leave_nothing),
+        cmocka_unit_test(a_stopped_worker_takes_no_more),
+        cmocka_unit_test(bad_requests_are_answered),
+    };
+    make_report();
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    path = make_directory(NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(path);
+    return failed;
+}
