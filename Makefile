@@ -26,10 +26,11 @@ test: packages ## Run all tests: C, sanitizers, Python, the command, the example
 
 bench: build python ## Print the figures of the README
 	$(RELEASE)/bench/zcx-bench
+	$(RELEASE)/bench/zcx-bench-workers
 	$(PYTHON) bench/bench.py
 
 soak: build ## Run the long tier of the crash tests
-	for test in step crash recovery torture; do \
+	for test in step crash recovery torture concurrency queue; do \
 	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
 
 install: build ## Install header, library, command and man page (PREFIX=/usr/local)

@@ -1,74 +1,22 @@
 /* What the hand-over costs in C, each figure beside its baseline, interleaved in one run. Prints one
  * line a figure: its name, the median of the rounds, the baseline's, and the ratio. */
-#include "zcx.h"
+#include "bench.h"
 
 #include <fcntl.h>
 #include <lmdb.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define ROUNDS 41
 #define REPEATS 2000
-
-static char directory[256];
-
-static void check(zcx_status status, const zcx_error *error)
-{
-    if (!status) return;
-    fprintf(stderr, "%s: %s\n", zcx_status_name(status), error->message);
-    exit(1);
-}
 
 static void check_lmdb(int result)
 {
     if (!result) return;
     fprintf(stderr, "LMDB: %s\n", mdb_strerror(result));
     exit(1);
-}
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
-}
-
-static int compare(const void *one, const void *other)
-{
-    double a = *(const double *)one, b = *(const double *)other;
-    return (a > b) - (a < b);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare);
-    return values[count / 2];
-}
-
-static void report(const char *name, double value, const char *unit, const char *baseline,
-                   double other, double most)
-{
-    printf("%-44s %10.1f %-4s %-34s %10.1f  ratio %.2f (at most %.2f)\n", name, value, unit,
-           baseline, other, value / other, most);
-}
-
-static zcx_store *open_store(const char *name, uint64_t budget)
-{
-    char path[300];
-    zcx_store *store;
-    zcx_error error = ZCX_ERROR_INIT;
-    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
-    options.budget = budget;
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    check(zcx_store_open(&store, path, &options, &error), &error);
-    return store;
 }
 
 /* ---- hand-over: constant whatever the size ------------------------------------------------------------------- */
@@ -265,21 +213,9 @@ static void space(void)
     zcx_store_close(store, NULL);
 }
 
-static void clean_up(void)
-{
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", directory);
-    if (system(command)) perror("rm");
-}
-
 int main(void)
 {
-    strcpy(directory, "/dev/shm/zcx-bench-XXXXXX");
-    if (!mkdtemp(directory)) {
-        perror("mkdtemp");
-        return 1;
-    }
-    atexit(clean_up);
+    make_directory();
     hand_over();
     gigabyte();
     space();
