@@ -1,0 +1,181 @@
+package io.zcx;
+
+import java.lang.ref.Cleaner;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongSupplier;
+
+/**
+ * A native object, freed once, by the last of its users: its owner until close(), each call while
+ * it runs, each buffer that can still be reached, each child. So no call uses it after its end,
+ * whichever thread closes it when. The number holds the users, times two, plus one when closed.
+ */
+final class Handle extends AtomicInteger implements Runnable {
+    enum Kind {
+        STORE("the store"), VIEW("the view"), LOAN("the loan"), BATCH("the batch"), SCAN("the scan"),
+        EXCHANGE("the calculator"), CALCULATOR("the calculator"), CALL("the result");
+
+        final String text;
+
+        Kind(String text) {
+            this.text = text;
+        }
+    }
+
+    private static final int CLOSED = 1;
+    private static final int USER = 2;
+    private static final int MOST_MILLIS = 64; // the longest of the waits for the collector
+    private static final Cleaner CLEANER = Cleaner.create();
+    private static final LongAdder HELD = new LongAdder(); // by buffers
+
+    private final Kind kind;
+    private final Handle parent; // we are one of its users; nullable
+    private volatile long pointer;
+
+    Handle(Kind kind, long pointer, Handle parent) {
+        super(USER);
+        this.kind = kind;
+        this.pointer = pointer;
+        this.parent = parent;
+    }
+
+    /** Closes this when `owner` is forgotten without having been closed. */
+    Handle ownedBy(Object owner) {
+        CLEANER.register(owner, this);
+        return this;
+    }
+
+    /** One more user, until leave(). Returns the pointer. */
+    long enter() {
+        for (;;) {
+            int state = get();
+            refuseClosed(state);
+            if (compareAndSet(state, state + USER)) {
+                return pointer;
+            }
+        }
+    }
+
+    /** For what one thread at a time may use. */
+    long enterAlone() {
+        while (!compareAndSet(USER, 2 * USER)) {
+            int state = get();
+            refuseClosed(state);
+            if (state != USER) {
+                throw new ZcxException(Status.EBUSY, kind.text + " is used by another call");
+            }
+        }
+        return pointer;
+    }
+
+    void leave() {
+        if (addAndGet(-USER) >> 1 == 0) {
+            free();
+        }
+    }
+
+    /** One more user, who frees it when `holder` is unreachable. The caller is a user already. */
+    void heldBy(Object holder) {
+        addAndGet(USER);
+        HELD.increment();
+        CLEANER.register(holder, () -> {
+            HELD.decrement();
+            leave();
+        });
+    }
+
+    /**
+     * What buffers hold is given back when the collector has seen them go, which it has no reason
+     * to look for: when the store has no room left, it is asked to, as the JDK does when it has no
+     * direct memory left.
+     */
+    static long untilCollected(LongSupplier attempt) {
+        for (int millis = 1;; millis *= 2) {
+            try {
+                return attempt.getAsLong();
+            } catch (ZcxException error) {
+                boolean full = error.status() == Status.EFULL || error.status() == Status.ELIMIT;
+                if (!full || HELD.sum() == 0 || millis > MOST_MILLIS) {
+                    throw error;
+                }
+                if (millis == 1) {
+                    System.gc();
+                }
+            }
+            try {
+                Thread.sleep(millis);
+            } catch (InterruptedException error) {
+                Thread.currentThread().interrupt();
+                millis = MOST_MILLIS;
+            }
+        }
+    }
+
+    /** Ends the owner's use; the others' goes on. */
+    void close() {
+        for (;;) {
+            int state = get();
+            if ((state & CLOSED) != 0) {
+                return;
+            }
+            int now = (state | CLOSED) - USER;
+            if (compareAndSet(state, now)) {
+                if (now >> 1 == 0) {
+                    free();
+                }
+                return;
+            }
+        }
+    }
+
+    /** The native object is gone, by a call of a user that is still inside. */
+    void ended() {
+        pointer = 0;
+        close();
+    }
+
+    boolean closed() {
+        return (get() & CLOSED) != 0;
+    }
+
+    Kind kind() {
+        return kind;
+    }
+
+    /** For who is a user. */
+    long pointer() {
+        return pointer;
+    }
+
+    private void refuseClosed(int state) {
+        if ((state & CLOSED) != 0) {
+            throw new ZcxException(Status.ECLOSED, kind.text + " is closed");
+        }
+    }
+
+    private void free() {
+        long object = pointer;
+        pointer = 0;
+        if (object != 0) {
+            switch (kind) {
+                case STORE -> Native.storeClose(object);
+                case VIEW -> Native.viewRelease(object);
+                case LOAN -> Native.loanDiscard(object);
+                case BATCH -> Native.batchDiscard(object);
+                case SCAN -> Native.scanClose(object);
+                case EXCHANGE -> Native.exchangeClose(object);
+                case CALCULATOR -> Native.calculatorClose(object);
+                case CALL -> Native.callClose(object);
+            }
+        }
+        if (parent != null) {
+            parent.leave();
+        }
+    }
+
+    /** The Cleaner's. */
+    @Override
+    public void run() {
+        close();
+    }
+}
