@@ -27,7 +27,8 @@ zcx_status zcx_call_open(zcx_call **out, zcx_exchange *exchange, zcx_error *erro
     if (!status && exchange->config.enabled && exchange->config.mode == ZCX_MODE_REFERENCE)
         status = zcxi_exchange_need_store(exchange, error);
     if (status) return status;
-    (void)zcxi_exchange_tidy(exchange, NULL); /* what cannot go now stays queued */
+    if (!exchange->config.queue) /* there the next request's transaction does it */
+        (void)zcxi_exchange_tidy(exchange, NULL); /* what cannot go now stays queued */
     return zcxi_call_make(out, exchange, NULL, error);
 }
 
@@ -50,12 +51,11 @@ zcx_status zcxi_call_make(zcx_call **out, zcx_exchange *exchange, const char *id
     return ZCX_OK;
 }
 
-static void end(zcx_call *call)
+void zcxi_call_end(zcx_call *call)
 {
     zcx_exchange *exchange = call->exchange;
     free(call->message);
     free(call->trace);
-    free(call->ticket);
     free(call);
     atomic_fetch_sub(&exchange->references, 1); /* last: the exchange may go with it */
 }
@@ -69,7 +69,7 @@ void zcx_call_close(zcx_call *call)
     if (call->in.owned || call->out.owned || zcxi_call_pending(call))
         zcxi_exchange_release(call->exchange, call);
     else
-        end(call);
+        zcxi_call_end(call);
 }
 
 zcx_status zcxi_call_finish(zcx_call *call, zcx_error *error)
@@ -77,7 +77,7 @@ zcx_status zcxi_call_finish(zcx_call *call, zcx_error *error)
     zcx_status status = zcxi_call_pending(call) ? zcxi_request_cancel(call, error) : ZCX_OK;
     if (!status) status = zcxi_leg_delete(call, &call->in, error);
     if (!status) status = zcxi_leg_delete(call, &call->out, error);
-    if (!status) end(call);
+    if (!status) zcxi_call_end(call);
     return status;
 }
 
@@ -254,6 +254,7 @@ zcx_status zcx_call_answer(zcx_call *call, uint64_t length, const zcx_envelope *
 zcx_status zcxi_call_take_output(zcx_call *call, zcx_view *view, zcx_error *error)
 {
     call->out.owned = true;
+    if (call->sent) call->in.owned = false; /* it went with the request */
     zcx_status status = zcxi_leg_take_view(call, &call->out, view, error);
     if (status)
         zcx_view_release(view);

@@ -36,7 +36,8 @@ struct zcx_call {
     struct zcxi_leg in, out;
     char *message, *trace;  /* of a failure */
     zcx_status why;         /* of a failure: ZCX_EFAILED, or what its error record stands for */
-    struct zcxi_ticket *ticket; /* of its request to workers; NULL: not sent */
+    struct zcxi_ticket ticket; /* of its request to workers, once it is sent */
+    bool sent;
     uint64_t deadline;          /* Unix ns: of the request; 0: none */
     struct zcxi_served *served; /* a worker's half of a call; NULL: the caller's */
     struct zcxi_work *work; /* while a plug-in runs (plugin.h) */
@@ -59,6 +60,9 @@ void zcxi_call_fail_as(zcx_call *call, zcx_status as, const char *message, const
  * it is an error record. */
 zcx_status zcxi_call_take_output(zcx_call *call, zcx_view *view, zcx_error *error);
 
+/* Frees a closed call that owns nothing any more. */
+void zcxi_call_end(zcx_call *call);
+
 /* A new call of that id (NULL: a new one). */
 zcx_status zcxi_call_make(zcx_call **out, zcx_exchange *exchange, const char *id,
                           zcx_error *error);
@@ -71,7 +75,7 @@ zcx_status zcxi_send_input(zcx_call *call, const char *key, const zcx_envelope *
 /* Sent, and not answered yet. */
 static inline bool zcxi_call_pending(const zcx_call *call)
 {
-    return call->ticket && call->state == ZCXI_CALL_GIVEN;
+    return call->sent && call->state == ZCXI_CALL_GIVEN;
 }
 zcx_status zcxi_call_remotely(zcx_calculator *calculator, zcx_call *call, zcx_error *error);
 /* Removes its request, so that no worker answers it any more. */
@@ -80,11 +84,10 @@ zcx_status zcxi_request_cancel(zcx_call *call, zcx_error *error);
 /* -- the worker's side (worker.c) */
 
 struct zcxi_served {
-    struct zcxi_ticket ticket;
-    uint16_t attempt;      /* of our claim */
     zcx_reference *request;
     const char *output_key;
-    struct zcxi_also also; /* in the transaction that publishes the answer: ends the request */
+    struct zcxi_ending ending; /* with our claim's attempt */
+    struct zcxi_also also;     /* the same, for the transaction that publishes the answer */
 };
 
 /* Sends the failure if that is what the call ended with, and frees what it had of the request. */

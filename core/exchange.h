@@ -26,6 +26,10 @@ zcx_status zcxi_exchange_need_store(const zcx_exchange *exchange, zcx_error *err
 /* Queues a closed call; takes no lock. zcxi_call_finish is called on it later. */
 void zcxi_exchange_release(zcx_exchange *exchange, zcx_call *call);
 
+/* At most `most` of the queued ones, linked by `next`: the caller deletes what they own, and ends
+ * them. */
+zcx_call *zcxi_exchange_take_released(zcx_exchange *exchange, int most);
+
 /* What each call begins with: deletes what is queued, here and in closed exchanges. */
 zcx_status zcxi_exchange_tidy(zcx_exchange *exchange, zcx_error *error);
 

@@ -24,15 +24,15 @@ static MDB_val request_key(uint8_t key[ZCX_KEY_MAX], const char *queue, uint64_t
     return (MDB_val){length + sizeof sequence, key};
 }
 
-/* False for what is no request, such as zcxi_advance's. */
+/* The ticket's queue points into the key. False for what is no request, such as zcxi_advance's. */
 static bool read_key(struct zcxi_ticket *ticket, const MDB_val *key)
 {
     uint64_t sequence;
     size_t name = key->mv_size - sizeof sequence;
-    if (key->mv_size < 2 + sizeof sequence || name > sizeof ticket->queue) return false;
-    memcpy(ticket->queue, key->mv_data, name);
+    if (key->mv_size < 2 + sizeof sequence || name > ZCXI_QUEUE_NAME) return false;
+    ticket->queue = key->mv_data;
     if (strnlen(ticket->queue, name) != name - 1) return false;
-    memcpy(&sequence, (const char *)key->mv_data + name, sizeof sequence);
+    memcpy(&sequence, ticket->queue + name, sizeof sequence);
     ticket->sequence = be64toh(sequence);
     return true;
 }
@@ -60,11 +60,13 @@ bool zcxi_claim_alive(struct zcxi_env *env, const struct zcxi_request *request)
 /* ---- in somebody's transaction ---------------------------------------------------------------------------- */
 
 zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zcxi_ticket *ticket,
-                           uint64_t deadline, uint8_t *value, size_t size, zcx_error *error)
+                           uint64_t deadline, uint32_t flags, uint8_t *value, size_t size,
+                           zcx_error *error)
 {
     uint8_t bytes[ZCX_KEY_MAX];
     const struct zcxi_request head = {.magic = ZCXI_REQUEST_MAGIC,
                                       .version = ZCXI_REQUEST_VERSION,
+                                      .flags = flags,
                                       .pushed = zcxi_now(),
                                       .deadline = deadline};
     memcpy(value, &head, sizeof head);
@@ -75,20 +77,34 @@ zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zc
 }
 
 zcx_status zcxi_queue_finish(struct zcxi_env *env, MDB_txn *transaction,
-                             const struct zcxi_ticket *ticket, uint16_t attempt, zcx_error *error)
+                             const struct zcxi_ticket *ticket, uint16_t attempt, bool *owned,
+                             zcx_error *error)
 {
     uint8_t bytes[ZCX_KEY_MAX];
     struct zcxi_request request;
     MDB_val key = request_key(bytes, ticket->queue, ticket->sequence), value;
     int result = mdb_get(transaction, env->queue_db, &key, &value);
-    bool ours = !result && (!attempt || (read_head(&request, &value) &&
-                                         request.attempts == attempt && request.incarnation));
+    bool known = !result && read_head(&request, &value);
+    bool ours = !attempt || (known && request.attempts == attempt && request.incarnation);
+    if (owned) *owned = known && request.flags & ZCXI_REQUEST_OWNS_INPUT;
     if (!result && ours) result = mdb_del(transaction, env->queue_db, &key, NULL);
     if (result == MDB_NOTFOUND || (!result && !ours))
         return zcxi_fail(error, ZCX_ECANCELLED, 0,
                          "the request %" PRIu64 " of queue '%s' was cancelled, or went to another "
                          "worker", ticket->sequence, ticket->queue);
     return result ? zcxi_fail_lmdb(error, result, "cannot end a request") : ZCX_OK;
+}
+
+zcx_status zcxi_queue_end(struct zcxi_env *env, MDB_txn *transaction, void *context,
+                          zcx_error *error)
+{
+    const struct zcxi_ending *ending = context;
+    bool owned, deleted, live;
+    zcx_status status =
+        zcxi_queue_finish(env, transaction, &ending->ticket, ending->attempt, &owned, error);
+    if (status || !owned || !ending->input_key) return status;
+    return zcxi_record_delete(env, transaction, ending->database, ending->input_key,
+                              strlen(ending->input_key), 0, &deleted, &live, error);
 }
 
 /* ---- claiming ------------------------------------------------------------------------------------------------ */
@@ -142,9 +158,8 @@ static zcx_status claim(struct zcxi_env *env, MDB_txn *transaction, void *contex
     struct zcxi_request request;
     MDB_cursor *cursor;
     MDB_val value, key;
-    char queue[sizeof what->ticket->queue];
+    const char *queue = what->ticket->queue;
     uint64_t now = zcxi_now();
-    strcpy(queue, what->ticket->queue);
     int result = mdb_cursor_open(transaction, env->queue_db, &cursor);
     if (result) return zcxi_fail_lmdb(error, result, "cannot read the queue");
     while (!(result = first_waiting(cursor, queue, &request, what->ticket, &value)) &&
@@ -165,7 +180,7 @@ static zcx_status claim(struct zcxi_env *env, MDB_txn *transaction, void *contex
         result = mdb_cursor_put(cursor, &key, &value, MDB_CURRENT);
     }
     mdb_cursor_close(cursor);
-    strcpy(what->ticket->queue, queue);
+    what->ticket->queue = queue;
     if (!result || result == MDB_NOTFOUND) return ZCX_OK; /* the late ones are deleted in any case */
     return zcxi_fail_lmdb(error, result, "cannot claim a request");
 }
@@ -238,7 +253,8 @@ zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *c
 #define AT_ONCE 16 /* abandoned requests that one pass looks after */
 
 struct abandoned {
-    struct zcxi_ticket tickets[AT_ONCE];
+    char queues[AT_ONCE][ZCXI_QUEUE_NAME];
+    uint64_t sequences[AT_ONCE];
     uint16_t attempts[AT_ONCE];
     size_t count;
 };
@@ -248,7 +264,8 @@ static void note_abandoned(struct zcxi_env *env, const struct zcxi_ticket *ticke
 {
     struct abandoned *found = context;
     if (!request->incarnation || found->count == AT_ONCE || zcxi_claim_alive(env, request)) return;
-    found->tickets[found->count] = *ticket;
+    strcpy(found->queues[found->count], ticket->queue);
+    found->sequences[found->count] = ticket->sequence;
     found->attempts[found->count++] = request->attempts;
 }
 
@@ -288,17 +305,6 @@ static zcx_status offer_again(struct zcxi_env *env, MDB_txn *transaction, void *
     return result ? zcxi_fail_lmdb(error, result, "cannot offer a request again") : ZCX_OK;
 }
 
-struct ending {
-    const struct zcxi_ticket *ticket;
-    uint16_t attempt;
-};
-
-static zcx_status end(struct zcxi_env *env, MDB_txn *transaction, void *context, zcx_error *error)
-{
-    const struct ending *ending = context;
-    return zcxi_queue_finish(env, transaction, ending->ticket, ending->attempt, error);
-}
-
 /* An error record at the output's key, so that the caller does not wait out its time. */
 static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_error *error)
 {
@@ -307,12 +313,12 @@ static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_e
     zcx_store *store = NULL;
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     const size_t head = sizeof(struct zcxi_request);
+    struct zcxi_ending ending = {.ticket = *offer->ticket, .attempt = offer->attempt};
+    const struct zcxi_also also = {zcxi_queue_end, &ending, 0};
     zcx_status status = zcx_reference_parse(&reference, ZCX_ENCODING_MSGPACK, offer->last + head,
                                             offer->size - head, NULL);
-    const struct ending ending = {offer->ticket, offer->attempt};
-    const struct zcxi_also also = {end, (void *)&ending, 0};
     if (status) /* nobody can be told */
-        return zcxi_transact(env, &(struct zcxi_need){.changes = 1}, end, (void *)&ending, error);
+        return zcxi_transact(env, &(struct zcxi_need){.changes = 1}, zcxi_queue_end, &ending, error);
     options.flags = ZCX_OPEN_EXISTING;
     options.database = zcx_reference_text(reference, ZCX_REFERENCE_DB_NAME);
     const char *key = zcx_reference_text(reference, ZCX_REFERENCE_OUTPUT_KEY);
@@ -320,9 +326,12 @@ static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_e
              "%u workers of queue '%.100s' died over it, one after the other", offer->attempt,
              offer->ticket->queue);
     status = zcx_store_open(&store, env->path, &options, error);
-    if (!status && key)
+    if (!status && key) {
+        ending.database = store->database;
+        ending.input_key = zcx_reference_text(reference, ZCX_REFERENCE_INPUT_KEY);
         status = zcxi_store_put_error(store, key, strlen(key), ZCX_EDEAD, message, NULL,
                                       ZCX_TTL_DEFAULT_MS, &also, error);
+    }
     (void)zcx_store_close(store, NULL);
     zcx_reference_free(reference);
     return status == ZCX_ECANCELLED ? ZCX_OK : status;
@@ -331,10 +340,11 @@ static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_e
 zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error)
 {
     struct abandoned found;
-    found.count = 0;
+    found.count = 0; /* the rest is written before it is read */
     zcx_status status = zcxi_queue_walk(env, note_abandoned, &found, error);
     for (size_t i = 0; i < found.count && !status; i++) {
-        struct offer offer = {&found.tickets[i], found.attempts[i], NULL, 0};
+        const struct zcxi_ticket ticket = {found.queues[i], found.sequences[i]};
+        struct offer offer = {&ticket, found.attempts[i], NULL, 0};
         status = zcxi_transact(env, &(struct zcxi_need){.changes = 1}, offer_again, &offer, error);
         if (!status && offer.last) status = give_up(env, &offer, error);
         free(offer.last);

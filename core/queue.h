@@ -15,6 +15,8 @@
 #define ZCXI_REQUEST_VERSION 1
 #define ZCXI_REQUEST_ATTEMPTS 3
 
+#define ZCXI_REQUEST_OWNS_INPUT 1u /* the input's record goes with the request */
+
 struct zcxi_request {
     uint32_t magic;
     uint16_t version;
@@ -24,26 +26,42 @@ struct zcxi_request {
     uint64_t pushed;      /* Unix ns */
     uint64_t deadline;    /* Unix ns: nobody waits for the answer any more; 0: none */
     uint64_t claimed;     /* Unix ns */
-    uint64_t reserved[3];
+    uint32_t flags;       /* ZCXI_REQUEST_* */
+    uint32_t reserved[5];
 };
 _Static_assert(sizeof(struct zcxi_request) == 64, "the head of a request is 64 bytes");
 
 struct zcxi_ticket { /* where a request is */
-    char queue[ZCX_KEY_MAX - 8];
+    const char *queue; /* at most ZCXI_QUEUE_NAME - 1 bytes */
     uint64_t sequence;
 };
+
+#define ZCXI_QUEUE_NAME (ZCX_KEY_MAX - 8) /* with its NUL, in a key */
 
 enum zcxi_stage { ZCXI_GONE, ZCXI_WAITING, ZCXI_CLAIMED, ZCXI_ABANDONED };
 
 /* In a transaction: pushes a request (its first 64 bytes are left to us) and writes its ticket's
  * sequence. Wake the queue when it is committed. */
 zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zcxi_ticket *ticket,
-                           uint64_t deadline, uint8_t *value, size_t size, zcx_error *error);
+                           uint64_t deadline, uint32_t flags, uint8_t *value, size_t size,
+                           zcx_error *error);
 
 /* In a transaction: removes the request. ECANCELLED when it is gone, or `attempt` is not 0 and not
- * that of our claim. */
+ * that of our claim. *owned (nullable): the input's record is to go with it. */
 zcx_status zcxi_queue_finish(struct zcxi_env *env, MDB_txn *transaction,
-                             const struct zcxi_ticket *ticket, uint16_t attempt, zcx_error *error);
+                             const struct zcxi_ticket *ticket, uint16_t attempt, bool *owned,
+                             zcx_error *error);
+
+/* The end of a request that is answered, in the transaction that puts the answer: a struct
+ * zcxi_ending as the context of a zcxi_also. */
+struct zcxi_ending {
+    struct zcxi_ticket ticket;
+    uint16_t attempt;
+    MDB_dbi database;      /* of the input … */
+    const char *input_key; /* … which is deleted if it is the request's; NULL: there is none */
+};
+zcx_status zcxi_queue_end(struct zcxi_env *env, MDB_txn *transaction, void *ending,
+                          zcx_error *error);
 
 /* Transactions of their own. Claims the first request that nobody has; *value (free it), *size are
  * its bytes. ENOTFOUND, without a message, when there is none. Those past their deadline go. */

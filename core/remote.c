@@ -9,73 +9,107 @@
 
 /* ---- sending ------------------------------------------------------------------------------------------------ */
 
+#define WITH_IT 4 /* released calls whose records a request's transaction deletes */
+
 struct push {
-    struct zcxi_ticket *ticket;
+    zcx_call *call;
     uint8_t *value;
     size_t size;
     uint64_t deadline;
+    struct zcxi_ticket ticket;
+    bool owns_input;
+    zcx_call *released;
 };
 
+static zcx_status delete_leg(struct zcxi_env *env, MDB_txn *transaction, const zcx_call *call,
+                             const struct zcxi_leg *leg, zcx_error *error)
+{
+    char key[ZCX_KEY_MAX + 1];
+    bool deleted, live;
+    if (!leg->owned && !zcxi_call_pending(call)) return ZCX_OK;
+    zcxi_leg_key(key, call, leg);
+    return zcxi_record_delete(env, transaction, call->exchange->store->database, key, strlen(key), 0,
+                              &deleted, &live, error);
+}
+
+/* What released calls left goes first: their requests too, where nobody waited for the answer. */
 static zcx_status push(struct zcxi_env *env, MDB_txn *transaction, void *context, zcx_error *error)
 {
     struct push *what = context;
-    return zcxi_queue_push(env, transaction, what->ticket, what->deadline, what->value, what->size,
+    zcx_status status = ZCX_OK;
+    for (zcx_call *call = what->released; call && !status; call = call->next) {
+        if (zcxi_call_pending(call))
+            status = zcxi_queue_finish(env, transaction, &call->ticket, 0, NULL, NULL);
+        if (!status || status == ZCX_ECANCELLED)
+            status = delete_leg(env, transaction, call, &call->in, error);
+        if (!status) status = delete_leg(env, transaction, call, &call->out, error);
+    }
+    if (status) return status;
+    return zcxi_queue_push(env, transaction, &what->ticket, what->deadline,
+                           what->owns_input ? ZCXI_REQUEST_OWNS_INPUT : 0, what->value, what->size,
                            error);
 }
 
-static zcx_status prepare(struct push *what, const zcx_call *call, const zcx_reference *request,
+static zcx_status prepare(struct push *what, zcx_call *call, const zcx_reference *request,
                           zcx_error *error)
 {
     const size_t head = sizeof(struct zcxi_request);
     const struct zcxi_config *config = &call->exchange->config;
-    uint64_t length;
-    zcx_status status = zcx_reference_write(&length, request, ZCX_ENCODING_MSGPACK, NULL, 0, error);
-    if (status) return status;
-    *what = (struct push){.size = head + length, .value = malloc(head + length),
-                          .ticket = calloc(1, sizeof *what->ticket),
-                          .deadline = zcxi_now() + (uint64_t)config->wait_timeout * ZCXI_MS};
-    if (!what->value || !what->ticket)
-        return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
-    strcpy(what->ticket->queue, config->queue);
-    return zcx_reference_write(&length, request, ZCX_ENCODING_MSGPACK, what->value + head, length,
-                               error);
+    uint64_t length = 400 + request->length; /* names, and what msgpack puts between */
+    for (int i = 0; i < ZCXI_REFERENCE_FIELDS; i++)
+        if (request->text[i]) length += strlen(request->text[i]);
+    *what = (struct push){.call = call,
+                          .value = malloc(head + length),
+                          .ticket = {config->queue, 0},
+                          .owns_input = call->in.owned,
+                          .deadline = zcxi_now() + (uint64_t)config->wait_timeout * ZCXI_MS,
+                          .released = zcxi_exchange_take_released(call->exchange, WITH_IT)};
+    if (!what->value) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
+    zcx_status status = zcx_reference_write(&length, request, ZCX_ENCODING_MSGPACK,
+                                            what->value + head, length, error);
+    what->size = head + length;
+    return status;
 }
 
-static void finish(zcx_call *call, struct push *what, zcx_status status)
+static void finish(struct push *what, zcx_status status)
 {
+    zcx_call *call = what->call;
     free(what->value);
-    if (status) {
-        free(what->ticket);
-        return;
+    for (zcx_call *done = what->released, *next; done; done = next) {
+        next = done->next;
+        if (status)
+            zcxi_exchange_release(done->exchange, done);
+        else
+            zcxi_call_end(done);
     }
+    if (status) return;
     call->ticket = what->ticket;
     call->deadline = what->deadline;
-    zcxi_wake(call->exchange->store->env, zcxi_queue_hash(call->ticket->queue));
+    call->sent = true;
+    zcxi_wake(call->exchange->store->env, zcxi_queue_hash(call->ticket.queue));
 }
 
 zcx_status zcxi_send_input(zcx_call *call, const char *key, const zcx_envelope *envelope,
                            zcx_error *error)
 {
     char output[ZCX_KEY_MAX + 1];
-    const char *text[ZCXI_REFERENCE_FIELDS] = {
-        [ZCX_REFERENCE_INPUT_KEY] = key,
-        [ZCX_REFERENCE_OUTPUT_KEY] = zcxi_leg_key(output, call, &call->out),
-        [ZCX_REFERENCE_DB_PATH] = zcx_store_path(call->exchange->store),
-        [ZCX_REFERENCE_DB_NAME] = zcx_store_database(call->exchange->store),
-        [ZCX_REFERENCE_FORMAT] = zcx_format_name(envelope->format),
-        [ZCX_REFERENCE_CALL_ID] = call->id,
-    };
-    struct push what = {0};
-    zcx_reference *request;
-    zcx_status status = zcxi_reference_make(&request, text, NULL, 0, false, error);
-    if (status) return status;
-    status = prepare(&what, call, request, error);
-    zcx_reference_free(request);
+    zcx_store *store = call->exchange->store;
+    const zcx_reference request = {
+        .ref = true,
+        .text = {[ZCX_REFERENCE_INPUT_KEY] = (char *)key,
+                 [ZCX_REFERENCE_OUTPUT_KEY] = (char *)zcxi_leg_key(output, call, &call->out),
+                 [ZCX_REFERENCE_DB_PATH] = (char *)zcx_store_path(store),
+                 [ZCX_REFERENCE_DB_NAME] = (char *)zcx_store_database(store),
+                 [ZCX_REFERENCE_FORMAT] = (char *)zcx_format_name(envelope->format),
+                 [ZCX_REFERENCE_CALL_ID] = call->id}};
+    struct push what;
+    zcx_status status = prepare(&what, call, &request, error);
+    what.owns_input = true;
     const struct zcxi_also also = {push, &what, what.size};
     if (!status)
         status = zcxi_loan_publish(&call->in.view, call->in.loan, key, strlen(key), call->in.length,
                                    envelope, &also, NULL, error);
-    finish(call, &what, status);
+    finish(&what, status);
     return status;
 }
 
@@ -94,8 +128,8 @@ zcx_status zcx_calculator_send(zcx_calculator *calculator, zcx_call *call, zcx_e
     if (call->exchange != exchange)
         return zcxi_fail(error, ZCX_EINVAL, 0, "the call is of calculator '%s', not of '%s'",
                          call->exchange->config.name, exchange->config.name);
-    if (call->ticket) return ZCX_OK;
-    struct push what = {0};
+    if (call->sent) return ZCX_OK;
+    struct push what;
     zcx_reference *request;
     zcx_status status = zcx_call_request(&request, call, error);
     if (status) return status;
@@ -103,7 +137,7 @@ zcx_status zcx_calculator_send(zcx_calculator *calculator, zcx_call *call, zcx_e
     zcx_reference_free(request);
     if (!status)
         status = zcxi_until_room(exchange->store->env, what.size, 0, attempt, &what, error);
-    finish(call, &what, status);
+    finish(&what, status);
     return status;
 }
 
@@ -123,7 +157,7 @@ static bool look_at_request(struct zcxi_env *env, struct awaited *what, zcx_stat
 {
     enum zcxi_stage stage;
     const zcx_call *call = what->call;
-    *status = zcxi_queue_stage(env, call->ticket, &stage, error);
+    *status = zcxi_queue_stage(env, &call->ticket, &stage, error);
     if (*status) return true;
     if (stage == ZCXI_ABANDONED) (void)zcxi_queue_revive(env, NULL); /* else the next look does */
     if (stage != ZCXI_GONE) return false;
@@ -132,11 +166,11 @@ static bool look_at_request(struct zcxi_env *env, struct awaited *what, zcx_stat
     if (call->deadline && zcxi_now() > call->deadline)
         *status = zcxi_fail(error, ZCX_ETIMEDOUT, 0,
                             "no worker of queue '%s' took the request before its time was up",
-                            call->ticket->queue);
+                            call->ticket.queue);
     else
         *status = zcxi_fail(error, ZCX_EDELETED, 0,
                             "request %" PRIu64 " of queue '%s', or its answer %.200s, was deleted",
-                            call->ticket->sequence, call->ticket->queue, what->key);
+                            call->ticket.sequence, call->ticket.queue, what->key);
     return true;
 }
 
@@ -166,7 +200,7 @@ zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error)
 {
     if (call->state == ZCXI_CALL_ANSWERED) return ZCX_OK;
     if (call->state == ZCXI_CALL_FAILED) return zcxi_call_failure(call, error);
-    if (!call->ticket)
+    if (!call->sent)
         return zcxi_fail(error, ZCX_EINVAL, 0, "call %s of calculator '%s' was not sent", call->id,
                          call->exchange->config.name);
     struct awaited what = {.call = call};
@@ -178,11 +212,11 @@ zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error)
     if (!status) return zcxi_call_take_output(call, what.view, error);
     if (status == ZCX_ETIMEDOUT && !why.status) {
         uint32_t workers = 0;
-        count_workers(env, call->ticket->queue, &workers);
+        count_workers(env, call->ticket.queue, &workers);
         return zcxi_fail(error, ZCX_ETIMEDOUT, 0,
                          "calculator '%s': no answer in %" PRId64 " ms from queue '%s', which %u "
                          "workers take from", call->exchange->config.name, timeout_ms,
-                         call->ticket->queue, workers);
+                         call->ticket.queue, workers);
     }
     if (status == ZCX_EDELETED || status == ZCX_EEXPIRED || status == ZCX_ETIMEDOUT) {
         zcxi_call_fail_as(call, status, why.message, NULL);
@@ -197,14 +231,14 @@ zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error)
 static zcx_status remove_request(struct zcxi_env *env, MDB_txn *transaction, void *context,
                                  zcx_error *error)
 {
-    return zcxi_queue_finish(env, transaction, context, 0, error);
+    return zcxi_queue_finish(env, transaction, context, 0, NULL, error);
 }
 
 zcx_status zcxi_request_cancel(zcx_call *call, zcx_error *error)
 {
     zcx_error why = ZCX_ERROR_INIT;
     zcx_status status = zcxi_transact(call->exchange->store->env, &(struct zcxi_need){.changes = 1},
-                                      remove_request, call->ticket, &why);
+                                      remove_request, &call->ticket, &why);
     if (status && status != ZCX_ECANCELLED) {
         if (error && !error->status) *error = why;
         return status;

@@ -79,17 +79,11 @@ zcx_status zcx_worker_close(zcx_worker *worker, zcx_error *error)
 
 /* ---- the end of a request ------------------------------------------------------------------------------------ */
 
-static zcx_status end(struct zcxi_env *env, MDB_txn *transaction, void *context, zcx_error *error)
-{
-    const struct zcxi_served *served = context;
-    return zcxi_queue_finish(env, transaction, &served->ticket, served->attempt, error);
-}
-
 /* In the database that the caller waits in, which may be another than ours. */
 static zcx_status send_failure(const zcx_call *call, const char *message, zcx_error *error)
 {
     const zcx_exchange *exchange = call->exchange;
-    const struct zcxi_served *served = call->served;
+    struct zcxi_served *served = call->served;
     zcx_store *store;
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     options.flags = ZCX_OPEN_EXISTING;
@@ -98,6 +92,7 @@ static zcx_status send_failure(const zcx_call *call, const char *message, zcx_er
     zcx_status as = call->why ? call->why : ZCX_EFAILED;
     zcx_status status = zcx_store_open(&store, zcx_store_path(exchange->store), &options, error);
     if (status) return status;
+    served->ending.database = store->database;
     status = zcxi_store_put_error(store, served->output_key, strlen(served->output_key), as, message,
                                   call->trace, ttl_ms, &served->also, error);
     (void)zcx_store_close(store, NULL);
@@ -166,12 +161,14 @@ static zcx_status make_call(zcx_call **out, const zcx_worker *worker,
         zcx_reference_free(request);
         return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
     }
-    *served = (struct zcxi_served){.ticket = *ticket,
-                                   .attempt = head.attempts,
-                                   .request = request,
-                                   .output_key =
-                                       zcx_reference_text(request, ZCX_REFERENCE_OUTPUT_KEY),
-                                   .also = {end, served, 0}};
+    *served = (struct zcxi_served){
+        .request = request,
+        .output_key = zcx_reference_text(request, ZCX_REFERENCE_OUTPUT_KEY),
+        .ending = {.ticket = {worker->exchange->config.queue, ticket->sequence},
+                   .attempt = head.attempts,
+                   .database = worker->exchange->store->database,
+                   .input_key = zcx_reference_text(request, ZCX_REFERENCE_INPUT_KEY)},
+        .also = {zcxi_queue_end, &served->ending, 0}};
     status = zcxi_call_make(out, worker->exchange, zcx_reference_text(request, ZCX_REFERENCE_CALL_ID),
                             error);
     if (status || !served->output_key) {
@@ -201,8 +198,8 @@ static void drop(const zcx_worker *worker, const struct zcxi_ticket *ticket, con
 {
     struct zcxi_request head;
     memcpy(&head, value, sizeof head);
-    struct zcxi_served served = {.ticket = *ticket, .attempt = head.attempts};
-    (void)zcxi_transact(worker->env, &(struct zcxi_need){.changes = 1}, end, &served, NULL);
+    struct zcxi_ending ending = {.ticket = *ticket, .attempt = head.attempts};
+    (void)zcxi_transact(worker->env, &(struct zcxi_need){.changes = 1}, zcxi_queue_end, &ending, NULL);
     zcxi_log('w', "request %" PRIu64 " of queue '%s' was dropped: %s", ticket->sequence,
              ticket->queue, why->message);
 }
@@ -218,7 +215,7 @@ static bool look(struct zcxi_env *env, void *context, bool idle, zcx_status *sta
     struct taking *what = context;
     zcx_worker *worker = what->worker;
     for (;;) {
-        struct zcxi_ticket ticket;
+        struct zcxi_ticket ticket = {worker->exchange->config.queue, 0};
         uint8_t *value;
         size_t size;
         zcx_error why = ZCX_ERROR_INIT;
@@ -227,7 +224,6 @@ static bool look(struct zcxi_env *env, void *context, bool idle, zcx_status *sta
                                 worker->exchange->config.queue);
             return true;
         }
-        strcpy(ticket.queue, worker->exchange->config.queue);
         *status = zcxi_queue_claim(env, &ticket, &value, &size, error);
         if (*status == ZCX_ENOTFOUND && idle) (void)zcxi_queue_revive(env, NULL);
         if (*status) return *status != ZCX_ENOTFOUND;
