@@ -4,9 +4,10 @@
 
 #include <zcx.hpp>
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <filesystem>
+#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,10 +19,11 @@
             (void)(expression);                                                                    \
         } catch (const zcx::error &error_) {                                                       \
             thrown_ = true;                                                                        \
-            CHECK_MESSAGE(error_.status() == (wanted), #expression ": " << error_.what());         \
-            for (std::string_view word_ : std::initializer_list<std::string_view>{__VA_ARGS__})    \
-                CHECK_MESSAGE(std::string_view(error_.what()).find(word_) != std::string::npos,    \
-                              "no \"" << word_ << "\" in: " << error_.what());                     \
+            CHECK_MESSAGE(error_.status() == (wanted),                                             \
+                          #expression ": " << std::string(error_.what()));                         \
+            for (const std::string &word_ : std::vector<std::string>{__VA_ARGS__})                 \
+                CHECK_MESSAGE(std::string(error_.what()).find(word_) != std::string::npos,         \
+                              "no \"" << word_ << "\" in: " << std::string(error_.what()));        \
         }                                                                                          \
         CHECK_MESSAGE(thrown_, #expression " threw nothing");                                      \
     } while (0)

@@ -14,3 +14,4 @@
 
 #include "zcx/calculator.hpp"
 #include "zcx/store.hpp"
+#include "zcx/worker.hpp"

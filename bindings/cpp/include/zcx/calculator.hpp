@@ -61,8 +61,22 @@ class calculator
         return result(std::move(call));
     }
 
+    // The same without waiting for the worker of a `queue`: then call::wait, and
+    // result(move(call)). A view or result that is given has to live until the answer is in.
+    template <typename... Input> zcx::call send(const Input &...input) const
+    {
+        zcx::call call = begin();
+        give(call, input...);
+        send(call);
+        return call;
+    }
+
     // The same in steps.
     zcx::call begin() const { return zcx::call(zcx::call::open(exchange())); }
+    void send(zcx::call &call) const
+    {
+        detail::check(zcx_calculator_send, handle(), call.handle());
+    }
     void run(zcx::call &call) const { detail::check(zcx_calculator_call, handle(), call.handle()); }
 
     std::string name() const { return zcx_exchange_name(exchange()); }

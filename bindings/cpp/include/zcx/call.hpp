@@ -124,6 +124,18 @@ class call
         detail::check(zcx_call_accept, handle(), answer ? answer.handle() : nullptr);
     }
 
+    // After calculator::send. False: it is still under way. EFAILED (with the calculator's
+    // message), EDEAD (workers died over it), EDELETED, EEXPIRED, ECANCELLED end the call.
+    bool wait(milliseconds timeout = forever)
+    {
+        detail::no_error why;
+        zcx_status status = zcx_call_wait(handle(), timeout.count(), &why);
+        if (status != ZCX_OK && status != ZCX_ETIMEDOUT) detail::raise(status, why);
+        return status == ZCX_OK;
+    }
+    // Nobody wants the answer any more.
+    void cancel() { detail::check(zcx_call_cancel, handle()); }
+
     // The caller reads the result, valid as long as the call. EFAILED when the callee failed.
     payload result() const & { return get(zcx_call_result); }
     payload result() const && = delete;

@@ -124,6 +124,17 @@ class store
         return zcx::view(made);
     }
 
+    // Waits until `key` has a record of a later transaction than `after` (0: any), and holds it.
+    // ETIMEDOUT, EEXPIRED, EDELETED (there was one, `after`), EFAILED (an error record says why).
+    zcx::view wait(std::string_view key, milliseconds timeout = forever,
+                   std::uint64_t after = 0) const
+    {
+        zcx_view *made;
+        detail::check(zcx_store_wait, &made, handle(), key.data(), key.size(), after,
+                      timeout.count());
+        return zcx::view(made);
+    }
+
     // Was a record there? Views of it stay valid.
     bool erase(std::string_view key)
     {
