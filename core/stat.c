@@ -159,7 +159,7 @@ static json_t *queue_named(json_t *list, const char *name)
     json_t *one;
     json_array_foreach(list, i, one)
         if (!strcmp(json_string_value(json_object_get(one, "name")), name)) return one;
-    one = json_pack("{sssisisosososo}", "name", name, "waiting", 0, "workers", 0, "oldest",
+    one = json_pack("{sssisisososo}", "name", name, "waiting", 0, "workers", 0, "oldest",
                     json_null(), "claims", json_array(), "processes", json_array());
     json_array_append_new(list, one);
     return one;
