@@ -11,7 +11,7 @@
 /* Part of the interface: zcx.1 lists them. */
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_NOT_FOUND = 1, /* no such key or store, or expired */
+    EXIT_NOT_FOUND = 1, /* no such key or store, expired, or deleted meanwhile */
     EXIT_USAGE = 2,
     EXIT_FULL = 3,
     EXIT_CORRUPT = 4, /* of doctor: not sound */
@@ -20,8 +20,10 @@ enum exit_code {
     EXIT_LIMIT = 7,
     EXIT_UNSUPPORTED = 8, /* file system, version, pid namespace */
     EXIT_STALE = 9,       /* the store was removed meanwhile */
-    EXIT_ERROR_RECORD = 10,
+    EXIT_FAILED = 10, /* a calculator; or an error record */
     EXIT_SYSTEM = 11, /* input, output, memory and everything else */
+    EXIT_DEAD = 12,   /* workers died over the request */
+    EXIT_CANCELLED = 13,
 };
 
 /* Each gets argv from its own name on, and returns an exit code. */
@@ -32,6 +34,10 @@ int command_stat(int argc, char **argv);
 int command_rm(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_wait(int argc, char **argv);
+int command_watch(int argc, char **argv);
+int command_call(int argc, char **argv);
+int command_worker(int argc, char **argv);
 
 /* ---- Options that all have (common.c) ---------------------------------------------------------
  */
@@ -42,11 +48,12 @@ struct common {
     bool json;
     bool bytes; /* exact sizes and times instead of readable ones */
     bool hex;   /* keys are given in hexadecimal */
-    int64_t timeout_ms;
+    int64_t lock_ms, wait_ms; /* --timeout: of locks, or, with waiting_argp, of what is waited for */
 };
 
 /* For an argp's children; the parent's parser sets state->child_inputs[0] to its struct common. */
-extern const struct argp_child common_children[];
+extern const struct argp common_argp, waiting_argp;
+extern const struct argp_child common_children[]; /* common_argp alone */
 
 /* Parses argv; `input` begins with a struct common. Usage errors exit with EXIT_USAGE. */
 void parse(const struct argp *argp, int argc, char **argv, void *input);
@@ -68,6 +75,36 @@ int fail(const struct common *common, const zcx_error *error);
 __attribute__((format(printf, 3, 4))) int fail_text(const struct common *common, int code,
                                                     const char *format, ...);
 int exit_code_of(zcx_status status);
+
+/* ---- Payloads (payload.c) ---------------------------------------------------------------------
+ */
+
+/* --format, --dtype and --shape, with payload_argp; begins with ZCX_ENVELOPE_INIT. */
+struct payload {
+    zcx_envelope envelope;
+    uint64_t shape[ZCX_DIMENSIONS_MAX];
+};
+extern const struct argp payload_argp;
+
+/* To `file`, or standard output when it is NULL. Returns an exit code. */
+int write_payload(const struct common *common, const char *file, const void *data, uint64_t length);
+ssize_t read_some(int file, void *to, size_t size); /* read(2), whatever signals come */
+/* Standard input to its end; free *data. Returns an exit code. */
+int read_input(const struct common *common, char **data, uint64_t *length);
+
+/* ---- Calculators (config.c) -------------------------------------------------------------------
+ */
+
+/* What --config says: JSON text when it begins with {, else a file's path; {} when NULL. The store is
+ * the options' where they name one, and then *common names it, too. NULL after it said why. */
+json_t *load_config(struct common *common, const char *text);
+/* `config` for zcx's functions; free it. */
+char *config_text(const json_t *config);
+void set_default(json_t *config, const char *name, json_t *value); /* takes the reference */
+/* Sets `plugin` to an absolute path, and `type` and `name` where they are missing to what the plug-in
+ * exports. Returns whether several threads may call one instance. What is wrong with the plug-in, the
+ * opening of the calculator says. */
+bool set_plugin(json_t *config, const char *file);
 
 /* ---- Text (text.c) ----------------------------------------------------------------------------
  */
@@ -93,6 +130,10 @@ bool print_json(json_t *object);
 /* What an envelope says, as JSON; and "expires in 4 min" or "never expires" and so on. */
 json_t *envelope_json(const zcx_envelope *envelope);
 const char *expiry_text(char out[TEXT_SIZE], const zcx_envelope *envelope, bool exact);
+
+/* A line, or a JSON object, of `ls` (ls.c). */
+void print_record(FILE *file, const struct common *common, bool details, struct key key,
+                  const zcx_envelope *envelope);
 
 /* ---- Reports (report.c) -----------------------------------------------------------------------
  */

@@ -13,7 +13,16 @@ static const struct argp_option common_options[] = {
     {"json", 'j', NULL, 0, "Write JSON, errors too", 10},
     {"bytes", 'b', NULL, 0, "Write exact sizes in bytes and times in seconds", 10},
     {"hex", 'x', NULL, 0, "Keys are given in hexadecimal", 10},
+    {0},
+};
+
+static const struct argp_option lock_options[] = {
     {"timeout", 'w', "TIME", 0, "Wait this long for a lock (default: 10s)", 10},
+    {0},
+};
+
+static const struct argp_option wait_options[] = {
+    {"timeout", 'w', "TIME", 0, "Wait this long at most; 0: not at all", 10},
     {0},
 };
 
@@ -36,15 +45,39 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
     case 'x':
         common->hex = true;
         return 0;
-    case 'w':
-        if (!parse_span(&common->timeout_ms, argument) || !common->timeout_ms)
-            argp_error(state, "--timeout takes a time such as 500ms, 10 or 2m, not '%s'", argument);
-        return 0;
     }
     return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp common_argp = {.options = common_options, .parser = parse_common};
+static error_t parse_timeout(int64_t *out_ms, int key, const char *argument,
+                             struct argp_state *state)
+{
+    if (key == ARGP_KEY_INIT) state->child_inputs[0] = state->input;
+    if (key != 'w') return key == ARGP_KEY_INIT ? 0 : ARGP_ERR_UNKNOWN;
+    if (!parse_span(out_ms, argument))
+        argp_error(state, "--timeout takes a time such as 500ms, 10 or 2m, not '%s'", argument);
+    return 0;
+}
+
+static error_t parse_lock(int key, char *argument, struct argp_state *state)
+{
+    struct common *common = state->input;
+    error_t problem = parse_timeout(&common->lock_ms, key, argument, state);
+    if (key == 'w' && !common->lock_ms) argp_error(state, "--timeout takes a time over 0");
+    return problem;
+}
+
+static error_t parse_wait(int key, char *argument, struct argp_state *state)
+{
+    return parse_timeout(&((struct common *)state->input)->wait_ms, key, argument, state);
+}
+
+static const struct argp shared_argp = {.options = common_options, .parser = parse_common};
+static const struct argp_child shared[] = {{&shared_argp, 0, NULL, 0}, {0}};
+const struct argp common_argp = {
+    .options = lock_options, .parser = parse_lock, .children = shared};
+const struct argp waiting_argp = {
+    .options = wait_options, .parser = parse_wait, .children = shared};
 const struct argp_child common_children[] = {{&common_argp, 0, NULL, 0}, {0}};
 
 void parse(const struct argp *argp, int argc, char **argv, void *input)
@@ -89,6 +122,7 @@ int exit_code_of(zcx_status status)
         return EXIT_OK;
     case ZCX_ENOTFOUND:
     case ZCX_EEXPIRED:
+    case ZCX_EDELETED:
         return EXIT_NOT_FOUND;
     case ZCX_EINVAL:
         return EXIT_USAGE;
@@ -109,7 +143,11 @@ int exit_code_of(zcx_status status)
     case ZCX_ESTALE:
         return EXIT_STALE;
     case ZCX_EFAILED:
-        return EXIT_ERROR_RECORD;
+        return EXIT_FAILED;
+    case ZCX_EDEAD:
+        return EXIT_DEAD;
+    case ZCX_ECANCELLED:
+        return EXIT_CANCELLED;
     default:
         return EXIT_SYSTEM;
     }
@@ -157,7 +195,7 @@ zcx_store *open_store(const struct common *common, const zcx_store_options *want
     options.flags = ZCX_OPEN_EXISTING;
     if (wanted) options = *wanted;
     options.database = common->database;
-    options.lock_timeout_ms = common->timeout_ms;
+    options.lock_timeout_ms = common->lock_ms;
     *code = EXIT_OK;
     if (zcx_store_open(&store, common->path, &options, &error) != ZCX_OK)
         *code = fail(common, &error);

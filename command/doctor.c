@@ -121,7 +121,7 @@ int command_doctor(int argc, char **argv)
     parse(&argp, argc, argv, &common);
     options.database = common.database;
     options.flags = ZCX_OPEN_EXISTING;
-    options.lock_timeout_ms = common.timeout_ms;
+    options.lock_timeout_ms = common.lock_ms;
     if (zcx_store_open(&store, common.path, &options, &error) != ZCX_OK)
         return report_unopened(&common, &error);
     int code = examine(&common, store);

@@ -1,14 +1,7 @@
-/* zcx get: writes from the view. By write(2), not vmsplice(2): a pipe would go on reading pages of
- * the store after the view is released. */
+/* zcx get: writes from the view. */
 #include "command.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define STEP (UINT64_C(8) << 20) /* bytes per write(2), so that progress shows */
 
 struct get {
     struct common common;
@@ -47,47 +40,16 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static int write_all(const struct get *get, int file, const char *data, uint64_t length)
-{
-    for (uint64_t written = 0; written < length;) {
-        uint64_t rest = length - written;
-        ssize_t step = write(file, data + written, rest < STEP ? rest : STEP);
-        if (step < 0 && errno == EINTR) continue;
-        if (step < 0)
-            return fail_text(&get->common, EXIT_SYSTEM, "cannot write %s: %s",
-                             get->file ? get->file : "standard output", strerror(errno));
-        written += step;
-        progress_add(step);
-    }
-    return EXIT_OK;
-}
-
 /* An error record holds no result: its message goes to stderr. */
 static int report_error_record(const struct get *get, const zcx_view *view)
 {
     json_t *record = msgpack_json(zcx_view_data(view), zcx_view_length(view));
     const char *message = json_string_value(json_object_get(record, "message"));
     const char *trace = json_string_value(json_object_get(record, "trace"));
-    int code = fail_text(&get->common, EXIT_ERROR_RECORD, "the record at '%s' is an error: %s",
+    int code = fail_text(&get->common, EXIT_FAILED, "the record at '%s' is an error: %s",
                          get->key, message ? message : "(its message cannot be read)");
     if (trace && *trace && !get->common.json) fprintf(stderr, "%s\n", trace);
     json_decref(record);
-    return code;
-}
-
-static int write_payload(const struct get *get, const zcx_view *view)
-{
-    int file = STDOUT_FILENO;
-    if (get->file) file = open(get->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0)
-        return fail_text(&get->common, EXIT_SYSTEM, "cannot open %s: %s", get->file,
-                         strerror(errno));
-    progress_begin("writing", zcx_view_length(view));
-    int code = write_all(get, file, zcx_view_data(view), zcx_view_length(view));
-    progress_end();
-    if (get->file && close(file) < 0 && !code)
-        code =
-            fail_text(&get->common, EXIT_SYSTEM, "cannot write %s: %s", get->file, strerror(errno));
     return code;
 }
 
@@ -98,7 +60,7 @@ static int get_view(const struct get *get, const zcx_view *view, struct key key)
     if (zcx_view_envelope(view, &envelope, &error) != ZCX_OK) return fail(&get->common, &error);
     if (envelope.flags & ZCX_FLAG_ERROR) return report_error_record(get, view);
     if (get->verify && zcx_view_verify(view, &error) != ZCX_OK) return fail(&get->common, &error);
-    int code = write_payload(get, view);
+    int code = write_payload(&get->common, get->file, zcx_view_data(view), zcx_view_length(view));
     if (!code && get->common.json) {
         json_t *object = envelope_json(&envelope);
         json_set_key(object, key.data, key.length);

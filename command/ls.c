@@ -61,26 +61,28 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     return ARGP_ERR_UNKNOWN;
 }
 
-static void print_record(const struct list *list, const void *key, size_t length,
-                         const zcx_envelope *envelope)
+void print_record(FILE *file, const struct common *common, bool details, struct key key,
+                  const zcx_envelope *envelope)
 {
     char size[TEXT_SIZE], age[TEXT_SIZE], expiry[TEXT_SIZE];
-    bool exact = list->common.bytes;
+    bool exact = common->bytes;
     uint64_t now = now_ns();
-    if (list->common.json) {
+    if (common->json) {
         json_t *object = envelope_json(envelope);
-        json_set_key(object, key, length);
-        print_json(object);
+        json_set_key(object, key.data, key.length);
+        json_dumpf(object, file, JSON_COMPACT);
+        fputc('\n', file);
+        json_decref(object);
         return;
     }
-    if (list->details)
-        printf("%-8s %10s  %14s  %14s  ",
+    if (details)
+        fprintf(file, "%-8s %10s  %14s  %14s  ",
                envelope->flags & ZCX_FLAG_ERROR ? "error" : zcx_format_name(envelope->format),
                size_text(size, envelope->length, exact),
                span_text(age, now > envelope->created ? now - envelope->created : 0, exact),
                expiry_text(expiry, envelope, exact));
-    print_key(stdout, key, length);
-    putchar('\n');
+    print_key(file, key.data, key.length);
+    fputc('\n', file);
 }
 
 static int print_all(struct list *list, zcx_store *store)
@@ -88,14 +90,13 @@ static int print_all(struct list *list, zcx_store *store)
     zcx_scan *scan = NULL;
     zcx_error error = ZCX_ERROR_INIT;
     zcx_envelope envelope = ZCX_ENVELOPE_INIT;
-    const void *key;
-    size_t length;
+    struct key key;
     zcx_status status = zcx_store_scan(&scan, store, &list->scan, &error);
     if (!status && list->details && !list->common.json && isatty(STDOUT_FILENO))
         printf("%-8s %10s  %14s  %14s  %s\n", "FORMAT", "SIZE", "AGE", "EXPIRES IN", "KEY");
     while (!status && !ferror(stdout)) {
-        status = zcx_scan_next(scan, &key, &length, &envelope, &error);
-        if (!status) print_record(list, key, length, &envelope);
+        status = zcx_scan_next(scan, &key.data, &key.length, &envelope, &error);
+        if (!status) print_record(stdout, &list->common, list->details, key, &envelope);
     }
     zcx_scan_close(scan);
     if (fflush(stdout) != 0 || ferror(stdout))

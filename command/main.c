@@ -14,6 +14,10 @@ static const struct {
     {"ls", command_ls, "list keys"},
     {"stat", command_stat, "show what the store holds, or what a record says"},
     {"rm", command_rm, "delete records"},
+    {"wait", command_wait, "wait until a key is there"},
+    {"watch", command_watch, "show keys as they come"},
+    {"call", command_call, "call a calculator"},
+    {"worker", command_worker, "run a plug-in for the calls of a queue"},
     {"sweep", command_sweep, "delete what expired, free what the dead held"},
     {"doctor", command_doctor, "say what this store is, whether it is sound, and what to do"},
 };

@@ -15,14 +15,12 @@
 struct put {
     struct common common;
     char *key, *file;
-    zcx_envelope envelope;
+    struct payload payload;
     int64_t wait_ms;
-    uint64_t shape[ZCX_DIMENSIONS_MAX];
     zcx_store_options wanted; /* what a new store gets */
 };
 
 static const struct argp_option options[] = {
-    {"format", 'f', "FORMAT", 0, "raw (default), json, msgpack, numpy or arrow", 0},
     {"ttl", 't', "TIME", 0,
      "Expire after this time: 90, 500ms, 10m, 2h, 7d; 0 or never: not at all "
      "(default: 5m)",
@@ -30,8 +28,6 @@ static const struct argp_option options[] = {
     {"content-type", 'c', "TYPE", 0, "A media type to store with it", 0},
     {"source", 's', "NAME", 0, "Who wrote it", 0},
     {"target", 'g', "NAME", 0, "For whom it is", 0},
-    {"dtype", 'y', "TYPE", 0, "For numpy: the elements' type, such as <f8", 0},
-    {"shape", 'm', "N,N,...", 0, "For numpy: the sizes of the dimensions", 0},
     {"checksum", 'k', NULL, 0, "Store a checksum of the payload", 0},
     {"wait", 'W', "TIME", 0, "When the store is full, wait this long for room", 0},
     {"existing", 'e', NULL, 0, "Fail when there is no store, instead of creating one", 0},
@@ -40,24 +36,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static bool parse_shape(struct put *put, const char *text)
-{
-    uint32_t count = 0;
-    char *end;
-    for (;;) {
-        errno = 0;
-        if (count == ZCX_DIMENSIONS_MAX || *text < '0' || *text > '9') return false;
-        put->shape[count++] = strtoull(text, &end, 10);
-        if (errno) return false;
-        if (!*end) break;
-        if (*end != ',') return false;
-        text = end + 1;
-    }
-    put->envelope.shape = put->shape;
-    put->envelope.ndim = count;
-    return true;
-}
-
 static bool parse_ttl(int64_t *ttl_ms, const char *text)
 {
     if (strcmp(text, "never") != 0 && !parse_span(ttl_ms, text)) return false;
@@ -65,29 +43,16 @@ static bool parse_ttl(int64_t *ttl_ms, const char *text)
     return true;
 }
 
-static error_t parse_format(zcx_envelope *envelope, const char *text, struct argp_state *state)
-{
-    zcx_error error = ZCX_ERROR_INIT;
-    zcx_format format;
-    if (zcx_format_parse(&format, text, &error) != ZCX_OK)
-        argp_error(state, "--format: %s", error.message);
-    else
-        envelope->format = format;
-    return 0;
-}
-
 /* Where an option whose argument is kept as it is goes; NULL for the others. */
 static const char **text_option(struct put *put, int key)
 {
     switch (key) {
     case 'c':
-        return &put->envelope.content_type;
+        return &put->payload.envelope.content_type;
     case 's':
-        return &put->envelope.source;
+        return &put->payload.envelope.source;
     case 'g':
-        return &put->envelope.target;
-    case 'y':
-        return &put->envelope.dtype;
+        return &put->payload.envelope.target;
     default:
         return NULL;
     }
@@ -98,12 +63,8 @@ static error_t parse_value(struct put *put, int key, const char *argument, struc
 {
     switch (key) {
     case 't':
-        if (!parse_ttl(&put->envelope.ttl_ms, argument))
+        if (!parse_ttl(&put->payload.envelope.ttl_ms, argument))
             argp_error(state, "--ttl takes a time such as 90, 10m or never, not '%s'", argument);
-        return 0;
-    case 'm':
-        if (!parse_shape(put, argument))
-            argp_error(state, "--shape takes sizes such as 1000,3, not '%s'", argument);
         return 0;
     case 'W':
         if (!parse_span(&put->wait_ms, argument))
@@ -128,11 +89,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &put->common;
+        state->child_inputs[1] = &put->payload;
         return 0;
-    case 'f':
-        return parse_format(&put->envelope, argument, state);
     case 'k':
-        put->envelope.flags |= ZCX_FLAG_CHECKSUM;
+        put->payload.envelope.flags |= ZCX_FLAG_CHECKSUM;
         return 0;
     case 'e':
         put->wanted.flags = ZCX_OPEN_EXISTING;
@@ -170,15 +130,6 @@ static int fail_read(const struct put *put)
 {
     return fail_text(&put->common, EXIT_SYSTEM, "cannot read %s: %s",
                      put->file ? put->file : "standard input", strerror(errno));
-}
-
-static ssize_t read_some(int file, void *to, size_t size)
-{
-    ssize_t got;
-    do
-        got = read(file, to, size);
-    while (got < 0 && errno == EINTR);
-    return got;
 }
 
 /* Reads `file` to its end into *loan, which has `filled` bytes already and is replaced when it is
@@ -221,7 +172,7 @@ static int publish_large(zcx_store *store, const struct put *put, int file, stru
     progress_begin("reading", size);
     int code = fill(&loan, length, filled, store, put, file);
     progress_end();
-    if (!code && zcx_loan_publish(loan, key.data, key.length, *length, &put->envelope, transaction,
+    if (!code && zcx_loan_publish(loan, key.data, key.length, *length, &put->payload.envelope, transaction,
                                   &error) != ZCX_OK)
         code = fail(&put->common, &error);
     if (code) zcx_loan_discard(loan);
@@ -242,7 +193,7 @@ static int publish(zcx_store *store, const struct put *put, int file)
         code = fail_read(put);
     else if (got > 0)
         code = publish_large(store, put, file, key, head, length, &length, &transaction);
-    else if (zcx_store_put(store, key.data, key.length, head, length, &put->envelope, &transaction,
+    else if (zcx_store_put(store, key.data, key.length, head, length, &put->payload.envelope, &transaction,
                            &error) != ZCX_OK)
         code = fail(&put->common, &error);
     if (code || !put->common.json) return code;
@@ -255,14 +206,16 @@ static int publish(zcx_store *store, const struct put *put, int file)
 
 int command_put(int argc, char **argv)
 {
+    static const struct argp_child children[] = {
+        {&common_argp, 0, NULL, 0}, {&payload_argp, 0, NULL, 0}, {0}};
     const struct argp argp = {options,
                               parse_option,
                               "KEY [FILE]",
                               "Publish FILE, or standard input when it is - or missing, at KEY.",
-                              common_children,
+                              children,
                               NULL,
                               NULL};
-    struct put put = {.envelope = ZCX_ENVELOPE_INIT, .wanted = ZCX_STORE_OPTIONS_INIT};
+    struct put put = {.payload = {.envelope = ZCX_ENVELOPE_INIT}, .wanted = ZCX_STORE_OPTIONS_INIT};
     int code = EXIT_OK, file = STDIN_FILENO;
     parse(&argp, argc, argv, &put);
     if (put.file && strcmp(put.file, "-") == 0) put.file = NULL;

@@ -168,6 +168,56 @@ static void print_holders(const json_t *holders, bool exact)
     json_decref(others);
 }
 
+/* "1234, 1235": of the processes that take from a queue. */
+static json_t *pids_text(const json_t *pids)
+{
+    char text[CELL] = "-";
+    size_t index, used = 0;
+    json_t *pid;
+    json_array_foreach(pids, index, pid) if (used < sizeof text)
+        used += snprintf(text + used, sizeof text - used, "%s%" JSON_INTEGER_FORMAT,
+                         index ? ", " : "", json_integer_value(pid));
+    return json_string(text);
+}
+
+static void print_queues(const json_t *queues, bool exact)
+{
+    static const struct column columns[] = {
+        {"QUEUE", "name", PLAIN},      {"WAITING", "waiting", PLAIN}, {"OLDEST", "oldest", SECONDS},
+        {"WORKERS", "workers", PLAIN}, {"CLAIMED", "claimed", PLAIN}, {"PIDS", "pids", PLAIN},
+    };
+    static const struct column claim_columns[] = {
+        {"CLAIM OF", "queue", PLAIN},  {"PID", "pid", PLAIN},   {"ALIVE", "alive", PLAIN},
+        {"ATTEMPT", "attempt", PLAIN}, {"FOR", "age", SECONDS}, {"SENT BEFORE", "pushed", SECONDS},
+    };
+    json_t *rows = json_array(), *claims = json_array(), *queue, *claim;
+    size_t index, inner;
+    json_array_foreach(queues, index, queue)
+    {
+        const json_t *claimed = json_object_get(queue, "claims");
+        json_t *row = json_copy(queue);
+        json_object_set_new(row, "claimed", json_integer((json_int_t)json_array_size(claimed)));
+        json_object_set_new(row, "pids", pids_text(json_object_get(queue, "processes")));
+        json_array_append_new(rows, row);
+        json_array_foreach(claimed, inner, claim)
+        {
+            row = json_copy(claim);
+            json_object_set(row, "queue", json_object_get(queue, "name"));
+            json_array_append_new(claims, row);
+        }
+    }
+    if (json_array_size(rows)) {
+        putchar('\n');
+        PRINT_TABLE(rows, columns, exact);
+    }
+    if (json_array_size(claims)) {
+        putchar('\n');
+        PRINT_TABLE(claims, claim_columns, exact);
+    }
+    json_decref(rows);
+    json_decref(claims);
+}
+
 void print_store(const json_t *stat, bool exact)
 {
     static const struct column columns[] = {{"DATABASE", "name", PLAIN},
@@ -178,5 +228,6 @@ void print_store(const json_t *stat, bool exact)
         putchar('\n');
         PRINT_TABLE(json_object_get(stat, "databases"), columns, exact);
     }
+    print_queues(json_object_get(stat, "queues"), exact);
     print_holders(json_object_get(stat, "holders"), exact);
 }

@@ -33,7 +33,7 @@ static void print_shape(const zcx_envelope *envelope)
     printf("] %c\n", envelope->order);
 }
 
-static void print_record(const zcx_envelope *envelope, struct key key, bool exact)
+static void describe(const zcx_envelope *envelope, struct key key, bool exact)
 {
     char text[TEXT_SIZE];
     uint64_t now = now_ns();
@@ -69,7 +69,7 @@ static int stat_record(const struct stat_options *stat, zcx_store *store)
         json_set_key(record, key.data, key.length);
         print_json(record);
     } else if (!status) {
-        print_record(&envelope, key, stat->common.bytes);
+        describe(&envelope, key, stat->common.bytes);
     }
     zcx_view_release(view);
     return status ? fail(&stat->common, &error) : EXIT_OK;

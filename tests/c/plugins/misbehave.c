@@ -2,8 +2,10 @@
  * ones of it. */
 #include "zcx_plugin.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef ABI
 #define ABI ZCX_PLUGIN_ABI
@@ -14,6 +16,19 @@ struct instance {
     int inside; /* calls that run now: more than one is the host's fault */
 };
 
+/* The input is the path of a pipe: waits until somebody writes to it, and answers what that was. */
+static int answer_from_pipe(const zcx_core *core, zcx_call *call)
+{
+    char path[4096] = {0};
+    const zcx_input *in = core->input(call);
+    memcpy(path, in->data, in->length < sizeof path ? in->length : sizeof path - 1);
+    int pipe = open(path, O_RDONLY | O_CLOEXEC);
+    void *out = core->output(call, 100);
+    ssize_t got = out ? read(pipe, out, 100) : -1;
+    close(pipe);
+    return got < 0 ? 1 : core->answer(call, (uint64_t)got, "raw");
+}
+
 static int act(struct instance *self, const zcx_core *core, zcx_call *call)
 {
     const char *action = self->action;
@@ -22,6 +37,8 @@ static int act(struct instance *self, const zcx_core *core, zcx_call *call)
     void *data[2];
     if (!strcmp(action, "nothing")) return 0;
     if (!strcmp(action, "return 7")) return 7;
+    if (!strcmp(action, "crash")) abort();
+    if (!strcmp(action, "wait")) return answer_from_pipe(core, call);
     if (!strcmp(action, "fail")) {
         core->fail(call, "%d is no %s", 3, "prime");
         core->fail(call, "second reason");
