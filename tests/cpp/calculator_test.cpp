@@ -82,6 +82,8 @@ TEST_CASE("chaining puts nothing twice")
     zcx::calculator direct = clip(nullptr);
     zcx::result one = direct.calculate(array::of(in)), two = direct.calculate(one);
     CHECK(!one.view());
+    CHECK(first.view("mine").envelope().length == 800'000);
+    FAILS(ZCX_ENOTFOUND, direct.view("mine"), "'calc' has no store");
     CHECK(clipped(two.array().as<double>(), in));
 }
 

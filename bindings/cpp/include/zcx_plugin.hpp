@@ -193,9 +193,10 @@ class call
 
     const zcx_input &raw() const { return need(core_->input(call_)); }
 
-    template <typename... Ts> static std::string dtypes() // "<f8 <f4 "; empty: any
+    template <typename... Ts> static std::string dtypes() // "<f8 <f4"; empty: any
     {
-        return (std::string() + ... + (std::string(dtype<Ts>()) + " "));
+        std::string text = (std::string() + ... + (std::string(" ") + dtype<Ts>()));
+        return text.empty() ? text : text.substr(1);
     }
 
     static std::uint32_t dimensions(const std::vector<std::uint64_t> &shape)

@@ -80,6 +80,12 @@ class calculator
     void run(zcx::call &call) const { detail::check(zcx_calculator_call, handle(), call.handle()); }
 
     std::string name() const { return zcx_exchange_name(exchange()); }
+    // Holds a payload of its store, which then is an input that nothing is put for.
+    zcx::view view(std::string_view key) const
+    {
+        if (zcx_store *store = zcx_exchange_store(exchange())) return detail::view_of(store, key);
+        throw error(ZCX_ENOTFOUND, 0, "calculator '" + name() + "' has no store");
+    }
     // Deletes the records of released results now instead of at the next call.
     void sweep() { detail::check(zcx_exchange_sweep, exchange()); }
 
@@ -108,7 +114,7 @@ class calculator
         else
             call.give(result.bytes(), result.envelope());
     }
-    void give(zcx::call &call, const view &view) const { call.give(view); }
+    void give(zcx::call &call, const zcx::view &view) const { call.give(view); }
     void give(zcx::call &call, const auto &...input) const { call.give(input...); }
 
     static void drop(zcx_calculator *calculator) noexcept

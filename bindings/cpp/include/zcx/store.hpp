@@ -109,9 +109,7 @@ class store
     // Holds the payload at `key`. ENOTFOUND, EEXPIRED, ECORRUPT, ELIMIT.
     zcx::view view(std::string_view key) const
     {
-        zcx_view *made;
-        detail::check(zcx_store_view, &made, handle(), key.data(), key.size());
-        return zcx::view(made);
+        return detail::view_of(handle(), key);
     }
     // The same; an empty view when there is none, or it expired.
     zcx::view find(std::string_view key) const

@@ -58,4 +58,15 @@ class view
     detail::owner<zcx_view, zcx_view_release> view_;
 };
 
+namespace detail
+{
+
+inline view view_of(zcx_store *store, std::string_view key)
+{
+    zcx_view *made;
+    check(zcx_store_view, &made, store, key.data(), key.size());
+    return view(made);
+}
+
+} // namespace detail
 } // namespace zcx
