@@ -7,6 +7,7 @@ opaque! {
     zcx_reference
     zcx_call
     zcx_calculator
+    zcx_worker
 }
 
 pub type zcx_mode = c_uint;
@@ -169,4 +170,29 @@ extern "C" {
         call: *mut zcx_call,
         error: *mut zcx_error,
     ) -> zcx_status;
+
+    pub fn zcx_calculator_send(
+        calculator: *mut zcx_calculator,
+        call: *mut zcx_call,
+        error: *mut zcx_error,
+    ) -> zcx_status;
+    pub fn zcx_call_wait(
+        call: *mut zcx_call,
+        timeout_ms: i64,
+        error: *mut zcx_error,
+    ) -> zcx_status;
+    pub fn zcx_call_cancel(call: *mut zcx_call, error: *mut zcx_error) -> zcx_status;
+    pub fn zcx_worker_open(
+        out: *mut *mut zcx_worker,
+        json: *const c_char,
+        error: *mut zcx_error,
+    ) -> zcx_status;
+    pub fn zcx_worker_take(
+        out: *mut *mut zcx_call,
+        worker: *mut zcx_worker,
+        timeout_ms: i64,
+        error: *mut zcx_error,
+    ) -> zcx_status;
+    pub fn zcx_worker_stop(worker: *mut zcx_worker);
+    pub fn zcx_worker_close(worker: *mut zcx_worker, error: *mut zcx_error) -> zcx_status;
 }

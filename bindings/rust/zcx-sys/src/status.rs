@@ -22,6 +22,9 @@ pub const ZCX_EUNSUPPORTED: zcx_status = 15;
 pub const ZCX_ENOMEM: zcx_status = 16;
 pub const ZCX_ESYSTEM: zcx_status = 17;
 pub const ZCX_EFAILED: zcx_status = 18;
+pub const ZCX_EDELETED: zcx_status = 19;
+pub const ZCX_EDEAD: zcx_status = 20;
+pub const ZCX_ECANCELLED: zcx_status = 21;
 
 #[repr(C)]
 pub struct zcx_error {

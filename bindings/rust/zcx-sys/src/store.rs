@@ -133,6 +133,15 @@ extern "C" {
         key_length: usize,
         error: *mut zcx_error,
     ) -> zcx_status;
+    pub fn zcx_store_wait(
+        out: *mut *mut zcx_view,
+        store: *mut zcx_store,
+        key: *const c_void,
+        key_length: usize,
+        after: u64,
+        timeout_ms: i64,
+        error: *mut zcx_error,
+    ) -> zcx_status;
     pub fn zcx_view_data(view: *const zcx_view) -> *const c_void;
     pub fn zcx_view_length(view: *const zcx_view) -> u64;
     pub fn zcx_view_key(view: *const zcx_view, length: *mut usize) -> *const c_void;

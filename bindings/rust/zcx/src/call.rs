@@ -1,9 +1,10 @@
 use crate::envelope::empty;
 use crate::error::check;
-use crate::{raw, Array, Calculator, Envelope, Pod, Reference, Result, Value, View};
+use crate::{raw, Array, Calculator, Envelope, Error, Kept, Pod, Reference, Result, Value, View};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 use zcx_sys::*;
 
 /// One call, until it is run. The input is given in one of three ways: memory to fill
@@ -31,14 +32,31 @@ pub struct Call<'c> {
 
 /// A call of the core's, closed once.
 #[derive(Debug)]
-struct Handle(NonNull<zcx_call>);
+pub(crate) struct Handle(NonNull<zcx_call>);
 
 // SAFETY: the core lets one thread at a time use a call, whichever.
 unsafe impl Send for Handle {}
 
 impl Handle {
-    fn as_ptr(&self) -> *mut zcx_call {
+    /// # Safety
+    /// `raw` is a call of nobody else's.
+    pub unsafe fn from_raw(raw: *mut zcx_call) -> Handle {
+        Handle(NonNull::new_unchecked(raw))
+    }
+
+    pub fn as_ptr(&self) -> *mut zcx_call {
         self.0.as_ptr()
+    }
+
+    pub fn id(&self) -> &str {
+        // SAFETY: the text is valid as long as the call.
+        unsafe { raw::text(zcx_call_id(self.as_ptr())) }.unwrap_or_default()
+    }
+
+    /// An error with the trace that a failed calculator left.
+    fn traced(&self, error: Error) -> Error {
+        // SAFETY: the text is valid as long as the call.
+        error.with_trace(unsafe { raw::text(zcx_call_trace(self.as_ptr())) })
     }
 }
 
@@ -55,14 +73,13 @@ impl<'c> Call<'c> {
         // SAFETY: the exchange lives as long as the calculator.
         check(|e| unsafe { zcx_call_open(&mut raw, calculator.exchange(), e) })?;
         // SAFETY: on success it is a new call.
-        let handle = Handle(unsafe { NonNull::new_unchecked(raw) });
+        let handle = unsafe { Handle::from_raw(raw) };
         Ok(Call { handle, calculator, input: PhantomData })
     }
 
     /// 16 hex digits, unique in the store.
     pub fn id(&self) -> &str {
-        // SAFETY: the text is valid as long as the call.
-        unsafe { raw::text(zcx_call_id(self.handle.as_ptr())) }.unwrap_or_default()
+        self.handle.id()
     }
 
     /// Would an input of `size` bytes go by reference?
@@ -107,16 +124,61 @@ impl<'c> Call<'c> {
         check(|e| unsafe { zcx_call_input_reference(call, reference, e) })
     }
 
-    /// Runs the calculator. [`Error::Failed`](crate::Error::Failed) with its message when it failed.
+    /// Runs the calculator, or waits for a worker, as long as `lmdb_wait_timeout` says.
+    /// [`Error::Failed`](crate::Error::Failed) with the calculator's message when it failed.
     pub fn run(self) -> Result<Answer> {
         let (calculator, call) = (self.calculator.as_ptr(), self.handle.as_ptr());
         // SAFETY: the call is of this calculator's exchange, and ours.
         let ran = check(|e| unsafe { zcx_calculator_call(calculator, call, e) });
-        match ran {
-            Ok(()) => Answer::of(self.handle),
-            // SAFETY: the text is valid until the call is closed.
-            Err(error) => Err(error.with_trace(unsafe { raw::text(zcx_call_trace(call)) })),
+        ran.map_err(|error| self.handle.traced(error))?;
+        Answer::of(self.handle).map_err(|(error, _)| error)
+    }
+
+    /// Sends the call to a worker, and does not wait. (In process: does the whole call.)
+    pub fn send(self) -> Result<Pending<'c>> {
+        let (calculator, call) = (self.calculator.as_ptr(), self.handle.as_ptr());
+        // SAFETY: the call is of this calculator's exchange, and ours.
+        check(|e| unsafe { zcx_calculator_send(calculator, call, e) })
+            .map_err(|error| self.handle.traced(error))?;
+        Ok(Pending { handle: self.handle, input: PhantomData })
+    }
+}
+
+/// A call that was sent to a worker. Dropped, it is cancelled.
+#[derive(Debug)]
+pub struct Pending<'c> {
+    handle: Handle,
+    input: PhantomData<&'c View<'c>>,
+}
+
+impl<'c> Pending<'c> {
+    /// 16 hex digits, unique in the store.
+    pub fn id(&self) -> &str {
+        self.handle.id()
+    }
+
+    /// The answer, when it is there within `timeout` (`None`: for ever). On an error the call comes
+    /// back with it: [`Error::TimedOut`](crate::Error::TimedOut) says that it is still under way, any
+    /// other that it has ended.
+    pub fn wait(
+        self,
+        timeout: Option<Duration>,
+    ) -> std::result::Result<Answer, Kept<Pending<'c>>> {
+        let call = self.handle.as_ptr();
+        // SAFETY: the call is ours.
+        match check(|e| unsafe { zcx_call_wait(call, raw::timeout(timeout), e) }) {
+            Ok(()) => Answer::of(self.handle).map_err(|(error, handle)| {
+                Kept { error, kept: Pending { handle, input: PhantomData } }
+            }),
+            Err(error) => Err(Kept { error: self.handle.traced(error), kept: self }),
         }
+    }
+
+    /// Nobody wants the answer any more: a request that no worker has is gone, the answer of one that
+    /// has it is dropped.
+    pub fn cancel(self) -> Result<()> {
+        // SAFETY: the call is ours.
+        check(|e| unsafe { zcx_call_cancel(self.handle.as_ptr(), e) })
     }
 }
 
@@ -134,11 +196,15 @@ pub struct Answer {
 unsafe impl Send for Answer {}
 
 impl Answer {
-    fn of(handle: Handle) -> Result<Answer> {
+    fn of(handle: Handle) -> std::result::Result<Answer, (Error, Handle)> {
         let (mut data, mut length) = (ptr::null(), 0);
         let call = handle.as_ptr();
         // SAFETY: the call is ours.
-        check(|e| unsafe { zcx_call_result(&mut data, &mut length, ptr::null_mut(), call, e) })?;
+        let read =
+            check(|e| unsafe { zcx_call_result(&mut data, &mut length, ptr::null_mut(), call, e) });
+        if let Err(error) = read {
+            return Err((handle.traced(error), handle));
+        }
         // SAFETY: the bytes are valid until the call is closed, and nobody changes them; the view
         // belongs to the call, and nobody but this value, which owns the call, shows it.
         let (data, view) = unsafe {

@@ -95,6 +95,12 @@ errors! {
     System = ZCX_ESYSTEM,
     /// The calculator failed: its message, and its trace if it left one.
     Failed = ZCX_EFAILED,
+    /// The key that was waited for had a record, and has none any more.
+    Deleted = ZCX_EDELETED,
+    /// Whoever was to give the answer died, and so did who tried after it.
+    ProducerDied = ZCX_EDEAD,
+    /// Nobody wants the answer any more.
+    Cancelled = ZCX_ECANCELLED,
 }
 
 impl Error {

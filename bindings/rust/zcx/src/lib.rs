@@ -25,8 +25,9 @@
 //!
 //! | type | threads |
 //! |---|---|
-//! | [`Store`], [`Calculator`], [`View`], [`Reference`] | used by all at once |
-//! | [`Loan`], [`Scan`], [`Batch`], [`Packer`], [`Call`], [`Answer`] | by one at a time; may move |
+//! | [`Store`], [`View`], [`Calculator`], [`Worker`], [`Reference`] | used by all at once |
+//! | [`Loan`], [`Scan`], [`Batch`], [`Packer`] | by one at a time; may move |
+//! | [`Call`], [`Pending`], [`Answer`], [`Request`] | by one at a time; may move |
 //!
 //! After `fork` a child gets [`Error::Fork`] from what it inherited, and opens its own.
 //!
@@ -46,11 +47,12 @@ mod scan;
 mod store;
 mod value;
 mod view;
+mod worker;
 
 pub use array::Array;
 pub use batch::Batch;
 pub use calculator::{Calculator, Mode};
-pub use call::{Answer, Call};
+pub use call::{Answer, Call, Pending};
 pub use envelope::{Envelope, Format, Ttl};
 pub use error::{Details, Error, Kept, Result};
 pub use loan::Loan;
@@ -61,6 +63,7 @@ pub use scan::{Entry, Scan, ScanOptions};
 pub use store::{Durability, Store, StoreOptions};
 pub use value::Value;
 pub use view::View;
+pub use worker::{Request, Worker};
 #[doc(no_inline)]
 pub use zcx_plugin as plugin;
 pub use zcx_plugin::{cast, cast_mut, Mismatch, Order, Pod};

@@ -52,6 +52,11 @@ pub fn c_string(what: &str, text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::invalid(format!("the {what} has a NUL in it: {text:?}")))
 }
 
+/// A timeout as C has it: `None` is for ever.
+pub fn timeout(time: Option<Duration>) -> i64 {
+    time.map_or(-1, milliseconds)
+}
+
 /// Milliseconds, rounded up; more than there can be means for ever.
 pub fn milliseconds(time: Duration) -> i64 {
     let whole = time.as_millis() + u128::from(time.subsec_nanos() % 1_000_000 != 0);

@@ -1,5 +1,5 @@
 use crate::error::check;
-use crate::raw::{c_string, milliseconds, take_text, text};
+use crate::raw::{self, c_string, milliseconds, take_text, text};
 use crate::{Array, Batch, Envelope, Error, Loan, Packer, Result, Scan, ScanOptions, Ttl, View};
 use std::ffi::CString;
 use std::mem::{size_of, zeroed, ManuallyDrop};
@@ -221,6 +221,25 @@ impl Store {
             let name = key.as_ptr().cast();
             // SAFETY: the key is valid during the call.
             unsafe { zcx_store_view(&mut view, self.as_ptr(), name, key.len(), e) }
+        })?;
+        // SAFETY: on success it is a new view of this store.
+        Ok(unsafe { View::from_raw(view) })
+    }
+
+    /// Waits until the key has a record of a later transaction than `after` (0: any), at most
+    /// `timeout` (`None`: for ever), and views it. TimedOut, Deleted (`after` is not 0, and there is
+    /// none any more), Expired, Failed or what an error record stands for, with its message.
+    pub fn wait(
+        &self,
+        key: impl AsRef<[u8]>,
+        after: u64,
+        timeout: Option<Duration>,
+    ) -> Result<View<'_>> {
+        let (key, mut view, timeout) = (key.as_ref(), ptr::null_mut(), raw::timeout(timeout));
+        check(|e| {
+            let (store, name) = (self.as_ptr(), key.as_ptr().cast());
+            // SAFETY: the key is valid during the call.
+            unsafe { zcx_store_wait(&mut view, store, name, key.len(), after, timeout, e) }
         })?;
         // SAFETY: on success it is a new view of this store.
         Ok(unsafe { View::from_raw(view) })
