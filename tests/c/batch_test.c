@@ -1,24 +1,5 @@
 /* Batches: all or nothing, seen at once, later entries of a key win. */
-#include "stores.h"
-
-static char *path;
-static zcx_store *store;
-
-static int open_all(void **state)
-{
-    (void)state;
-    path = make_directory(NULL);
-    store = open_store(path, 512 * MIB);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    close_store(store);
-    free(path);
-    return 0;
-}
+#include "one_store.h"
 
 static zcx_batch *begin(void)
 {

@@ -1,26 +1,7 @@
 /* Loans: memory of the store, filled in place, published or given back. */
-#include "stores.h"
+#include "one_store.h"
 
 #include <pthread.h>
-
-static char *path;
-static zcx_store *store;
-
-static int open_all(void **state)
-{
-    (void)state;
-    path = make_directory(NULL);
-    store = open_store(path, 512 * MIB);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    close_store(store);
-    free(path);
-    return 0;
-}
 
 static void a_loan_has_what_was_asked_for(void **state)
 {

@@ -1,45 +1,11 @@
 /* Stores that are not whole: of another version, boot or file, removed, and openers that fail. */
+#include "place.h"
 #include "store.h"
-#include "stores.h"
 #include "transact.h"
 
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-
-static char *path;
-
-static int make_path(void **state)
-{
-    (void)state;
-    path = make_directory(NULL);
-    return 0;
-}
-
-static int free_path(void **state)
-{
-    (void)state;
-    free(path);
-    return 0;
-}
-
-static char *in_path(const char *name)
-{
-    static char full[400];
-    snprintf(full, sizeof full, "%s/%s", path, name);
-    return full;
-}
-
-static zcx_status try_open(const char *where, uint32_t flags, zcx_error *error)
-{
-    zcx_store *store;
-    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
-    options.flags = flags;
-    options.budget = flags & ZCX_OPEN_EXISTING ? 0 : 64 * MIB;
-    zcx_status status = zcx_store_open(&store, where, &options, error);
-    if (!status) status = zcx_store_close(store, error);
-    return status;
-}
 
 static void edit_manifest(const char *from, const char *to)
 {

@@ -1,24 +1,7 @@
 /* What a store says about itself: statistics and the check. */
 #include "raw.h"
 
-static char *path;
-static zcx_store *store;
-
-static int open_all(void **state)
-{
-    (void)state;
-    path = make_directory(NULL);
-    store = open_store(path, 256 * MIB);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    close_store(store);
-    free(path);
-    return 0;
-}
+#include "one_store.h"
 
 static void the_store_describes_itself(void **state)
 {
@@ -30,7 +13,7 @@ static void the_store_describes_itself(void **state)
     assert_string_equal(json_string_value(json_object_get(about, "durability")), "none");
     assert_int_equal(strlen(json_string_value(json_object_get(about, "uuid"))), 36);
     assert_int_equal(number(about, "protocol", NULL), 1);
-    assert_int_equal(number(about, "budget", NULL), 256 * MIB);
+    assert_int_equal(number(about, "budget", NULL), 512 * MIB);
     assert_int_equal(number(about, "map_size", NULL), 1024 * MIB);
     assert_true(number(about, "used", NULL) > 0);
     assert_true(number(about, "created", NULL) > 1.6e9);

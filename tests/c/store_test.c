@@ -1,24 +1,5 @@
 /* Records as their users see them: put, view, exists, delete, count, time to live, error records. */
-#include "stores.h"
-
-static char *path;
-static zcx_store *store;
-
-static int open_all(void **state)
-{
-    (void)state;
-    path = make_directory(NULL);
-    store = open_store(path, 512 * MIB);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    close_store(store);
-    free(path);
-    return 0;
-}
+#include "one_store.h"
 
 static void a_payload_travels(void **state)
 {

@@ -1,26 +1,7 @@
 /* Sweeping: expired records go, memory comes back, and what lives is as it was. */
-#include "stores.h"
+#include "one_store.h"
 
 #include <sys/stat.h>
-
-static char *path;
-static zcx_store *store;
-
-static int open_all(void **state)
-{
-    (void)state;
-    path = make_directory(NULL);
-    store = open_store(path, 512 * MIB);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    close_store(store);
-    free(path);
-    return 0;
-}
 
 static uint64_t sweeps(uint32_t flags, const char *what)
 {

@@ -1,24 +1,7 @@
 /* Views: held bytes do not change, whatever happens; what is corrupt is told, never followed. */
 #include "raw.h"
 
-static char *path;
-static zcx_store *store;
-
-static int open_all(void **state)
-{
-    (void)state;
-    path = make_directory(NULL);
-    store = open_store(path, 512 * MIB);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    (void)state;
-    close_store(store);
-    free(path);
-    return 0;
-}
+#include "one_store.h"
 
 /* ---- held bytes ------------------------------------------------------------------------------------------ */
 
