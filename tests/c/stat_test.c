@@ -14,7 +14,7 @@ static void the_store_describes_itself(void **state)
     assert_int_equal(strlen(json_string_value(json_object_get(about, "uuid"))), 36);
     assert_int_equal(number(about, "protocol", NULL), 1);
     assert_int_equal(number(about, "budget", NULL), 512 * MIB);
-    assert_int_equal(number(about, "map_size", NULL), 1024 * MIB);
+    assert_int_equal(number(about, "map_size", NULL), 2048 * MIB);
     assert_true(number(about, "used", NULL) > 0);
     assert_true(number(about, "created", NULL) > 1.6e9);
     json_t *lmdb = json_object_get(stat, "lmdb");
