@@ -10,14 +10,15 @@ static zcx_call *call_use(Call *self)
     return raise_status(self->state, ZCX_ECLOSED, "the call's result was taken already");
 }
 
+/* In the configuration's format; a worker's answer in the one that Store.put would choose. */
 static PyObject *call_put(Call *self, PyObject *data, bool output)
 {
     zcx_envelope envelope = ZCX_ENVELOPE_INIT;
     struct sink sink = {.state = self->state, .call = call_use(self), .output = output};
     if (!sink.call) return NULL;
-    envelope.format = zcx_exchange_format(self->owner->exchange);
+    if (self->owner) envelope.format = zcx_exchange_format(self->owner->exchange);
     self->call = NULL;
-    bool ok = encode(&sink, data, &envelope, true);
+    bool ok = encode(&sink, data, &envelope, self->owner != NULL);
     self->call = sink.call;
     if (!ok) return NULL;
     Py_RETURN_NONE;
@@ -131,7 +132,7 @@ static PyObject *call_accept(Call *self, PyObject *bytes)
     Py_RETURN_NONE;
 }
 
-/* ---- running, and the result ---------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------- */
 
 static PyObject *call_by_reference(Call *self, PyObject *args)
 {
@@ -189,6 +190,95 @@ static PyObject *call_run(Call *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* ---- over a queue --------------------------------------------------------------------------- */
+
+static PyObject *call_send(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    Py_BEGIN_ALLOW_THREADS status = zcx_calculator_send(self->owner->calculator, call, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_failed(self, &error);
+    Py_RETURN_NONE;
+}
+
+/* None when the answer is there; the core's sentence when the call is still under way. */
+static PyObject *call_wait(Call *self, PyObject *milliseconds)
+{
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status;
+    const void *data;
+    uint64_t length;
+    long long timeout_ms = PyLong_AsLongLong(milliseconds);
+    if (timeout_ms == -1 && PyErr_Occurred()) return NULL;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    self->call = NULL; /* it is this thread's meanwhile */
+    Py_BEGIN_ALLOW_THREADS status = zcx_call_wait(call, timeout_ms, &error);
+    Py_END_ALLOW_THREADS self->call = call;
+    if (status == ZCX_OK) Py_RETURN_NONE;
+    if (status == ZCX_ETIMEDOUT && zcx_call_result(&data, &length, NULL, call, NULL) == ZCX_EINVAL)
+        return text_of(error.message);
+    return raise_failed(self, &error);
+}
+
+static PyObject *call_cancel(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_status status = ZCX_OK;
+    if (!self->call) Py_RETURN_NONE; /* its result was taken */
+    Py_BEGIN_ALLOW_THREADS status = zcx_call_cancel(self->call, &error);
+    Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_error(self->state, &error);
+    Py_RETURN_NONE;
+}
+
+/* ---- a worker's ----------------------------------------------------------------------------- */
+
+/* The input, in place; one that came in the request itself is copied, as its objects may outlive
+ * the call. */
+static PyObject *call_take_input(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    const void *data;
+    uint64_t length;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    if (zcx_call_read(&data, &length, &envelope, call, &error) != ZCX_OK)
+        return raise_error(self->state, &error);
+    zcx_view *view = zcx_call_take_input(call);
+    PyObject *pin = view ? pin_new(self->state, NULL, view) : pin_copy(self->state, data, length);
+    PyObject *object = pin ? decode_as(self->state, pin, &envelope) : NULL;
+    Py_XDECREF(pin);
+    return object;
+}
+
+static PyObject *call_fail(Call *self, PyObject *args)
+{
+    const char *message, *trace;
+    if (!PyArg_ParseTuple(args, "sz:fail", &message, &trace)) return NULL;
+    zcx_call *call = call_use(self);
+    if (!call) return NULL;
+    zcx_call_fail(call, message, trace);
+    Py_RETURN_NONE;
+}
+
+/* Ends it now instead of with the object: the caller of a worker's call is told how. */
+static PyObject *call_close(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_call *call = self->call;
+    self->call = NULL;
+    Py_BEGIN_ALLOW_THREADS zcx_call_close(call);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
+}
+
+/* ---- the result ----------------------------------------------------------------------------- */
+
 /* The result's pin, which takes the call over: it ends with the last object made of it. */
 static PyObject *take_result(Call *self, zcx_envelope *envelope)
 {
@@ -211,6 +301,14 @@ static PyObject *call_result(Call *self, PyObject *unused)
     PyObject *object = pin ? decode_as(self->state, pin, &envelope) : NULL;
     Py_XDECREF(pin);
     return object;
+}
+
+/* The result's bytes, whatever they are. */
+static PyObject *call_payload(Call *self, PyObject *unused)
+{
+    (void)unused;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    return take_result(self, &envelope);
 }
 
 /* The result as a reference and what holds its record, or None when it came directly. */
@@ -253,7 +351,14 @@ static PyMethodDef call_methods[] = {
     {"request", (PyCFunction)call_request, METH_NOARGS, NULL},
     {"accept", (PyCFunction)call_accept, METH_O, NULL},
     {"run", (PyCFunction)call_run, METH_NOARGS, NULL},
+    {"send", (PyCFunction)call_send, METH_NOARGS, NULL},
+    {"wait", (PyCFunction)call_wait, METH_O, NULL},
+    {"cancel", (PyCFunction)call_cancel, METH_NOARGS, NULL},
+    {"take_input", (PyCFunction)call_take_input, METH_NOARGS, NULL},
     {"put_output", (PyCFunction)call_put_output, METH_O, NULL},
+    {"fail", (PyCFunction)call_fail, METH_VARARGS, NULL},
+    {"close", (PyCFunction)call_close, METH_NOARGS, NULL},
+    {"payload", (PyCFunction)call_payload, METH_NOARGS, NULL},
     {"result", (PyCFunction)call_result, METH_NOARGS, NULL},
     {"reference", (PyCFunction)call_reference, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL}};

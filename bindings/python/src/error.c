@@ -17,12 +17,16 @@ bool errors_load(struct state *state)
     return ok;
 }
 
+PyObject *text_of(const char *message)
+{
+    return PyUnicode_DecodeUTF8(message, (Py_ssize_t)strlen(message), "backslashreplace");
+}
+
 void *raise_error(struct state *state, const zcx_error *error)
 {
     unsigned status = (unsigned)error->status < STATUS_COUNT ? error->status : 0;
     const char *message = error->message[0] ? error->message : zcx_status_message(error->status);
-    /* A message may hold a path or key of any bytes. */
-    PyObject *text = PyUnicode_DecodeUTF8(message, (Py_ssize_t)strlen(message), "backslashreplace");
+    PyObject *text = text_of(message);
     PyObject *cause = text ? PyLong_FromLong(error->cause) : NULL;
     PyObject *type = state->exceptions[status];
     PyObject *exception = cause ? PyObject_CallFunctionObjArgs(type, text, cause, NULL) : NULL;

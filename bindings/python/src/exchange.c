@@ -84,6 +84,12 @@ static PyObject *exchange_format(Exchange *self, void *unused)
     return PyUnicode_FromString(zcx_format_name(zcx_exchange_format(self->exchange)));
 }
 
+static PyObject *exchange_wait_timeout(Exchange *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLongLong(zcx_exchange_wait_timeout_ms(self->exchange));
+}
+
 static PyMethodDef exchange_methods[] = {
     {"call", (PyCFunction)exchange_call, METH_NOARGS, "A new call."},
     {"sweep", (PyCFunction)exchange_sweep, METH_NOARGS,
@@ -94,6 +100,8 @@ static PyGetSetDef exchange_properties[] = {{"name", (getter)exchange_name, NULL
                                             {"enabled", (getter)exchange_enabled, NULL, NULL, NULL},
                                             {"mode", (getter)exchange_mode, NULL, NULL, NULL},
                                             {"format", (getter)exchange_format, NULL, NULL, NULL},
+                                            {"wait_timeout_ms", (getter)exchange_wait_timeout,
+                                             NULL, NULL, NULL},
                                             {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot exchange_slots[] = {{Py_tp_new, exchange_new},

@@ -136,7 +136,8 @@ static int module_exec(PyObject *module)
         type_add(module, &state->scan, &scan_spec) &&
         type_add(module, &state->batch, &batch_spec) &&
         type_add(module, &state->exchange, &exchange_spec) &&
-        type_add(module, &state->call, &call_spec) && statuses_add(module) &&
+        type_add(module, &state->call, &call_spec) &&
+        type_add(module, &state->worker, &worker_spec) && statuses_add(module) &&
         PyModule_AddFunctions(module, codec_functions) == 0 &&
         PyModule_AddStringConstant(module, "version", zcx_version()) == 0 && log_begin();
     return ok ? 0 : -1;
@@ -156,6 +157,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->batch);
     Py_VISIT(state->exchange);
     Py_VISIT(state->call);
+    Py_VISIT(state->worker);
     Py_VISIT(state->envelope);
     Py_VISIT(state->helpers);
     Py_VISIT(state->ndarray);
@@ -179,6 +181,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->batch);
     Py_CLEAR(state->exchange);
     Py_CLEAR(state->call);
+    Py_CLEAR(state->worker);
     Py_CLEAR(state->envelope);
     Py_CLEAR(state->helpers);
     Py_CLEAR(state->ndarray);

@@ -30,7 +30,7 @@ struct known_dtype {
 
 struct state {
     PyObject *exceptions[STATUS_COUNT]; /* by status; [0] is Error itself */
-    PyTypeObject *store, *pin, *view, *loan, *lent, *scan, *batch, *exchange, *call;
+    PyTypeObject *store, *pin, *view, *loan, *lent, *scan, *batch, *exchange, *call, *worker;
     PyObject *envelope;                               /* zcx.envelope.Envelope */
     PyObject *helpers;                                /* zcx._helpers, imported at the first need */
     PyObject *ndarray, *generic, *dtype, *lent_array; /* NULL until NumPy is in use */
@@ -63,6 +63,7 @@ bool text_from(const char **out, PyObject *object, const char *name); /* None or
 /* ---- errors (error.c) ----------------------------------------------------------------------- */
 
 bool errors_load(struct state *state);
+PyObject *text_of(const char *message); /* which may hold a path or key of any bytes */
 /* Raises the exception of a failed call; always NULL. */
 void *raise_error(struct state *state, const zcx_error *error);
 __attribute__((format(printf, 3, 4))) void *raise_status(struct state *state, zcx_status status,
@@ -91,6 +92,7 @@ struct handle *store_use(Store *self);
 PyObject *store_put(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *store_get(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *store_view(Store *self, PyObject *key);
+PyObject *store_wait(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 PyObject *store_delete(Store *self, PyObject *key);
 PyObject *store_exists(Store *self, PyObject *key);
 PyObject *store_subscript(Store *self, PyObject *key);
@@ -107,12 +109,14 @@ typedef struct {
     struct handle *handle; /* NULL: the core keeps the store for it */
     zcx_view *view;        /* NULL: a call's result that came directly */
     zcx_call *call;        /* the view is its result; NULL: the view is ours to release */
+    void *copy;            /* `data` is our own memory */
     const void *data;
     uint64_t length;
 } Pin;
 extern PyType_Spec pin_spec, view_spec;
 /* Takes the view, or the call with its result, over, also when it fails. */
 PyObject *pin_new(struct state *state, struct handle *handle, zcx_view *view);
+PyObject *pin_copy(struct state *state, const void *data, uint64_t length);
 PyObject *pin_new_result(struct state *state, zcx_call *call, const void *data, uint64_t length);
 PyObject *view_new(struct state *state, PyObject *pin); /* steals the pin, also when it fails */
 /* The pin of a live View, borrowed; NULL when the object is none. */
@@ -255,7 +259,7 @@ PyObject *scan_new(Store *store, PyObject *const *args, Py_ssize_t nargs, PyObje
 PyObject *batch_new(Store *store);
 struct state *state_of(PyTypeObject *type); /* of one of the module's types, or a subclass */
 
-/* ---- calculators (exchange.c, call.c, origin.c) --------------------------------------------- */
+/* ---- calculators (exchange.c, call.c, worker.c, origin.c) ----------------------------------- */
 
 typedef struct {
     PyObject_HEAD struct state *state;
@@ -265,12 +269,12 @@ typedef struct {
 
 typedef struct {
     PyObject_HEAD struct state *state;
-    Exchange *owner;
+    Exchange *owner;   /* NULL: a worker's call */
     zcx_call *call;    /* NULL: its result was taken */
     PyObject *chained; /* the pin whose view is the call's input */
 } Call;
 
-extern PyType_Spec exchange_spec, call_spec;
+extern PyType_Spec exchange_spec, call_spec, worker_spec;
 
 /* The pin that an object was read from whole, or NULL without an exception; a new reference. */
 PyObject *origin(struct state *state, PyObject *data);

@@ -1,6 +1,8 @@
 /* Records: what a Store does with one key. */
 #include "module.h"
 
+#define SLICE_MS 100
+
 /* ---- put and get ---------------------------------------------------------------------------- */
 
 PyObject *store_put(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
@@ -46,6 +48,51 @@ static PyObject *pin_key(Store *self, PyObject *key_object, bool *missing)
 PyObject *store_view(Store *self, PyObject *key)
 {
     PyObject *pin = pin_key(self, key, NULL);
+    return pin ? view_new(self->state, pin) : NULL;
+}
+
+/* Waits in slices, for signals to be seen between them. */
+static zcx_status wait_for(zcx_view **view, struct handle *handle, const struct key *key,
+                           uint64_t after, int64_t timeout_ms, zcx_error *error)
+{
+    int64_t left = timeout_ms;
+    for (;;) {
+        zcx_status status;
+        int64_t slice = left < 0 || left > SLICE_MS ? SLICE_MS : left;
+        *error = (zcx_error)ZCX_ERROR_INIT;
+        Py_BEGIN_ALLOW_THREADS status =
+            zcx_store_wait(view, handle->store, key->data, key->length, after, slice, error);
+        Py_END_ALLOW_THREADS if (status != ZCX_ETIMEDOUT || left == slice) return status;
+        if (PyErr_CheckSignals() < 0) return status;
+        if (left > 0) left -= slice;
+    }
+}
+
+PyObject *store_wait(Store *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char *const names[] = {"key", "after", "timeout"};
+    PyObject *bound[3];
+    struct key key;
+    uint64_t after = 0;
+    int64_t timeout_ms = -1;
+    if (!arguments_bind("wait", args, nargs, kwnames, names, 3, 1, 3, bound) ||
+        !key_from(&key, bound[0]) || (bound[1] && !size_from(&after, bound[1], "after")) ||
+        (bound[2] && bound[2] != Py_None && !milliseconds_from(&timeout_ms, bound[2], "timeout")))
+        return NULL;
+    struct handle *handle = store_use(self);
+    if (!handle) return NULL;
+    zcx_error error;
+    zcx_view *view = NULL;
+    zcx_status status = wait_for(&view, handle, &key, after, timeout_ms, &error);
+    PyObject *pin = NULL;
+    if (status == ZCX_OK)
+        pin = pin_new(self->state, handle, view);
+    else if (status == ZCX_ETIMEDOUT && !PyErr_Occurred())
+        PyErr_Format(self->state->exceptions[status], "nothing came to %R in %lld ms", bound[0],
+                     (long long)timeout_ms);
+    else if (status != ZCX_ETIMEDOUT)
+        raise_error(self->state, &error);
+    handle_drop(handle);
     return pin ? view_new(self->state, pin) : NULL;
 }
 

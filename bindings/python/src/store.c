@@ -248,6 +248,11 @@ static PyMethodDef store_methods[] = {
      "their payload. Without a default, NotFound or Expired (both KeyError)."},
     {"view", (PyCFunction)store_view, METH_O,
      "view($self, key, /)\n--\n\nHolds the payload at `key`."},
+    {"wait", (PyCFunction)(void (*)(void))store_wait, FAST,
+     "wait($self, /, key, after=0, timeout=None)\n--\n\n"
+     "Waits until `key` has a record of a later transaction than `after` (0: any), and views it.\n"
+     "`timeout` is seconds or a timedelta, None for ever. Raises Timeout; Deleted when `after` is\n"
+     "given and there is no record any more; Expired; what an error record stands for."},
     {"loan", (PyCFunction)(void (*)(void))store_loan, FAST,
      "loan($self, /, size, *, timeout=0)\n--\n\n"
      "Lends `size` writable bytes of the store; waits up to `timeout` seconds when it is full."},

@@ -1,6 +1,8 @@
 /* View and Pin: a payload, read where it lies. */
 #include "module.h"
 
+#include <stdlib.h>
+
 /* ---- Pin: what holds the payload ------------------------------------------------------------ */
 
 PyObject *pin_new(struct state *state, struct handle *handle, zcx_view *view)
@@ -15,6 +17,23 @@ PyObject *pin_new(struct state *state, struct handle *handle, zcx_view *view)
     self->view = view;
     self->data = zcx_view_data(view);
     self->length = zcx_view_length(view);
+    return (PyObject *)self;
+}
+
+/* Of private bytes, aligned like a payload in the store. */
+PyObject *pin_copy(struct state *state, const void *data, uint64_t length)
+{
+    uint64_t rounded = (length + ZCX_ALIGNMENT) / ZCX_ALIGNMENT * ZCX_ALIGNMENT;
+    Pin *self = object_new(state->pin);
+    if (!self) return NULL;
+    self->state = state;
+    self->data = self->copy = aligned_alloc(ZCX_ALIGNMENT, rounded);
+    if (!self->copy) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    if (length) memcpy(self->copy, data, length);
+    self->length = length;
     return (PyObject *)self;
 }
 
@@ -39,6 +58,7 @@ static void pin_dealloc(Pin *self)
         zcx_call_close(self->call);
     else
         zcx_view_release(self->view);
+    free(self->copy);
     handle_drop(self->handle);
     object_free(self);
 }

@@ -15,18 +15,18 @@ from ._zcx import Batch, Loan, Scan, View
 from .calculator import Calculator, Reference
 from .envelope import Envelope
 from .errors import (
-    AccessRefused, Busy, CalculatorError, Closed, Corrupt, Error, Expired, Forked, Full,
-    InvalidArgument, LimitExceeded, LoanLost, NotFound, OutOfMemory, Stale, SystemFailure, Timeout,
-    Unsupported, UnsupportedVersion,
+    AccessRefused, Busy, CalculatorError, Cancelled, Closed, Corrupt, Deleted, Error, Expired,
+    Forked, Full, InvalidArgument, LimitExceeded, LoanLost, NotFound, OutOfMemory, ProducerDied,
+    Stale, SystemFailure, Timeout, Unsupported, UnsupportedVersion,
 )
 from .store import Store
 
 __version__ = _zcx.version
 __all__ = [
-    "AccessRefused", "Batch", "Busy", "Calculator", "CalculatorError", "Closed", "Corrupt", "Envelope", "Error",
-    "Expired", "Extension", "Forked", "Full", "InvalidArgument", "LimitExceeded", "Loan",
-    "LoanLost", "NotFound", "OutOfMemory",
-    "Reference", "Scan", "Stale", "Store", "SystemFailure", "Timeout",
+    "AccessRefused", "Batch", "Busy", "Calculator", "CalculatorError", "Cancelled", "Closed",
+    "Corrupt", "Deleted", "Envelope", "Error", "Expired", "Extension", "Forked", "Full",
+    "InvalidArgument", "LimitExceeded", "Loan", "LoanLost", "NotFound", "OutOfMemory",
+    "ProducerDied", "Reference", "Scan", "Stale", "Store", "SystemFailure", "Timeout",
     "Unsupported", "UnsupportedVersion", "View",
 ]
 

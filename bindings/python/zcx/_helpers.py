@@ -6,7 +6,7 @@ import weakref
 from typing import NamedTuple
 
 from . import _zcx
-from .errors import CalculatorError, Corrupt
+from .errors import EXCEPTIONS, CalculatorError, Corrupt
 
 
 class Extension(NamedTuple):
@@ -236,7 +236,10 @@ def origin(data):
 def raise_record(record):
     """Raises what an error record says."""
     record = record if isinstance(record, dict) else {}
-    raise CalculatorError(record.get("message") or "a calculator failed", 0, record.get("trace"))
+    message, status = record.get("message") or "a calculator failed", record.get("status")
+    if type(status) is int and 0 < status < len(EXCEPTIONS) and status != CalculatorError.status:
+        raise EXCEPTIONS[status](message)
+    raise CalculatorError(message, 0, record.get("trace"))
 
 
 _ADVICE = (

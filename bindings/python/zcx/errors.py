@@ -129,9 +129,27 @@ class CalculatorError(Error, RuntimeError):
         self.trace = trace
 
 
+class Deleted(Error, KeyError):
+    """What was waited for was deleted, or nobody can answer any more."""
+
+    status = 19
+
+
+class ProducerDied(Error, RuntimeError):
+    """Three workers died over the request."""
+
+    status = 20
+
+
+class Cancelled(Error, RuntimeError):
+    """The call was cancelled."""
+
+    status = 21
+
+
 # By status; 0, success, stands for what this version does not know.
 EXCEPTIONS = (
     Error, NotFound, Expired, InvalidArgument, LimitExceeded, Full, Busy, Timeout, Corrupt,
     UnsupportedVersion, AccessRefused, LoanLost, Stale, Forked, Closed, Unsupported, OutOfMemory,
-    SystemFailure, CalculatorError,
+    SystemFailure, CalculatorError, Deleted, ProducerDied, Cancelled,
 )

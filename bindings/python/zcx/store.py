@@ -1,10 +1,13 @@
 """Store: the extension's class, and what a mapping has besides."""
 
+import datetime
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import _zcx
+from . import _threads, _zcx
+from .errors import Timeout
 
 
 class Store(_zcx.Store):
@@ -45,6 +48,29 @@ class Store(_zcx.Store):
 
     def __bool__(self) -> bool:
         return True
+
+    async def wait_async(self, key: str | bytes, after: int = 0,
+                         timeout: float | datetime.timedelta | None = None) -> _zcx.View:
+        """wait, for asyncio: nothing blocks the loop."""
+        import asyncio  # which most programs do without
+
+        if isinstance(timeout, datetime.timedelta):
+            timeout = timeout.total_seconds()
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+
+        def work(cancelled: Callable[[], bool]) -> _zcx.View:
+            while True:
+                left = max(0.0, end - time.monotonic())
+                slice = min(left, _threads.SLICE_MS / 1000)
+                try:
+                    return self.wait(key, after, slice)
+                except Timeout:
+                    if cancelled():
+                        raise
+                    if left == slice:
+                        raise Timeout(f"nothing came to {key!r} in {timeout} s") from None
+
+        return await asyncio.wrap_future(_threads.start(work, True))
 
     def stat(self) -> dict[str, Any]:
         """What the store is and holds: docs/stat.md."""
