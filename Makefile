@@ -27,6 +27,7 @@ test: packages ## Run all tests: C, sanitizers, Python, the command, the example
 bench: build python ## Print the figures of the README
 	$(RELEASE)/bench/zcx-bench
 	$(RELEASE)/bench/zcx-bench-workers
+	$(RELEASE)/bench/zcx-bench-cpp
 	$(PYTHON) bench/bench.py
 
 soak: build ## Run the long tier of the crash tests

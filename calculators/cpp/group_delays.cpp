@@ -35,7 +35,7 @@ constexpr const char *group_dtypes =
 // at 0, strings are read with their first byte as the highest.
 class group_type
 {
-  public:
+public:
     explicit group_type(const std::string &dtype)
         : size(static_cast<std::size_t>(dtype[2] - '0')), text(dtype[1] == 'S'),
           sign(dtype[1] == 'i' ? std::uint64_t(1) << (8 * size - 1) : 0)
@@ -54,7 +54,7 @@ class group_type
     }
     const std::size_t size; // bytes
 
-  private:
+private:
     bool text;
     std::uint64_t sign;
 };
@@ -105,7 +105,7 @@ struct grouping {
 
 class group_delays
 {
-  public:
+public:
     explicit group_delays(zcx::plugin::options &options)
         : group_name(options.string("group", "group")),
           delay_name(options.string("delay", "delay")), missing(options.number("missing", NAN)),
@@ -132,7 +132,7 @@ class group_delays
         answer(call, rows.groups, sorted, group.dtype.c_str(), type);
     }
 
-  private:
+private:
     std::vector<double> read_delays(zcx::plugin::call &call, const zcx::array &group) const
     {
         zcx::array delay =

@@ -38,7 +38,7 @@ struct line {
     }
     double at(double x) const { return offset + slope * x; }
 
-  private:
+private:
     template <typename F>
     static void for_each(std::span<const double> x, std::span<const double> y, F function)
     {
@@ -49,7 +49,7 @@ struct line {
 
 class outliers
 {
-  public:
+public:
     explicit outliers(zcx::plugin::options &options)
         : x_name(options.string("x", "x")), y_name(options.string("y", "y")),
           limit(options.number("limit", 2))
@@ -66,9 +66,9 @@ class outliers
                                         " elements, '" + y_name + "' " + std::to_string(y.size()));
         const line fit(x, y);
         using zcx::plugin::column;
-        auto [expected, score, outlier] =
-            call.answer_map(column<double>("expected", {x.size()}), column<double>("score", {x.size()}),
-                            column<std::byte>("outlier", {x.size()}, "|b1"));
+        auto [expected, score, outlier] = call.answer_map(
+            column<double>("expected", {x.size()}), column<double>("score", {x.size()}),
+            column<std::byte>("outlier", {x.size()}, "|b1"));
         for (std::size_t i = 0; i < x.size(); i++) {
             expected[i] = fit.at(x[i]);
             score[i] = fit.deviation > 0 ? (y[i] - expected[i]) / fit.deviation : 0;
@@ -76,7 +76,7 @@ class outliers
         }
     }
 
-  private:
+private:
     std::string x_name, y_name;
     double limit;
 };

@@ -82,7 +82,7 @@ template <typename T> void rolling_mean(std::span<T> out, std::span<const T> in,
 
 class transform
 {
-  public:
+public:
     explicit transform(zcx::plugin::options &options)
         : operation(options.string("operation", "standardise")),
           low(options.number("low", -std::numeric_limits<double>::infinity())),
@@ -118,7 +118,7 @@ class transform
         });
     }
 
-  private:
+private:
     std::string operation;
     double low, high, window;
     std::optional<std::string> name;

@@ -32,7 +32,7 @@
 // the end of a pipe that only we hold open.
 class directory
 {
-  public:
+public:
     directory()
     {
         char name[] = "/dev/shm/zcx-test-XXXXXX";
@@ -54,7 +54,7 @@ class directory
 
     std::string path;
 
-  private:
+private:
     [[noreturn]] void keep(int end) const
     {
         char byte;

@@ -40,7 +40,7 @@ namespace zcx::plugin
 // Thrown where zcx has recorded already why a call fails; what() says no more than that.
 class recorded : public std::exception
 {
-  public:
+public:
     const char *what() const noexcept override { return "the failure is recorded"; }
 };
 
@@ -48,7 +48,7 @@ class recorded : public std::exception
 // wrong type, and one that is never asked for, make the opening fail with a sentence of zcx's own.
 class options
 {
-  public:
+public:
     options(const zcx_core *core, zcx_options *given) : core_(core), options_(given) {}
 
     std::string string(const char *name, const char *fallback = "") const
@@ -80,7 +80,7 @@ class options
     // All of them as JSON text, for a parser of the author's own.
     std::string json() const { return core_->options_json(options_); }
 
-  private:
+private:
     const zcx_core *core_;
     zcx_options *options_;
 };
@@ -106,7 +106,7 @@ template <typename T> struct column {
 // read. A failure of any of these is thrown; caught or not, the call fails.
 class call
 {
-  public:
+public:
     call(const zcx_core *core, zcx_call *given) : core_(core), call_(given) {}
 
     // The whole input.
@@ -184,7 +184,7 @@ class call
         if (core_->answer_rows(call_, rows)) throw recorded();
     }
 
-  private:
+private:
     template <typename T> static T &need(T *found)
     {
         if (!found) throw recorded();

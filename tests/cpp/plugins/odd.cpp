@@ -6,7 +6,7 @@
 
 class odd
 {
-  public:
+public:
     explicit odd(zcx::plugin::options &options) : what(options.string("do"))
     {
         if (what == "no instance") throw std::runtime_error("today is Sunday, 100% sure");
@@ -36,7 +36,7 @@ class odd
         if (what == "huge") call.answer_array<double>({UINT64_MAX, 2});
     }
 
-  private:
+private:
     static void check(zcx::plugin::options &options)
     {
         if (options.number("number", 1) != 2.5 || options.number("none", 1) != 1 ||

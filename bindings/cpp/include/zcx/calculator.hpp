@@ -10,7 +10,7 @@ namespace zcx
 // gone. Moving a result does not move what it says.
 class result
 {
-  public:
+public:
     explicit result(call &&answered) : call_(std::move(answered)), payload_(call_.result()) {}
 
     zcx::bytes bytes() const & { return payload().bytes; }
@@ -33,7 +33,7 @@ class result
     void keep() { call_.keep_result(); }                            // leaves the record to its TTL
     void release() noexcept { call_.close(); }
 
-  private:
+private:
     call call_;
     zcx::payload payload_;
 };
@@ -42,7 +42,7 @@ class result
 // other. A plug-in's code runs with all rights of this process, and its crash is ours.
 class calculator
 {
-  public:
+public:
     // One JSON object; zcx_exchange_open in zcx_calculator.h lists the options.
     explicit calculator(const std::string &json)
     {
@@ -99,7 +99,7 @@ class calculator
     zcx_calculator *handle() const { return detail::use(calculator_, "calculator"); }
     zcx_exchange *exchange() const { return zcx_calculator_exchange(handle()); }
 
-  private:
+private:
     void give(zcx::call &call, const array &array) const
     {
         if (zcx_exchange_format(exchange()) == ZCX_NUMPY)

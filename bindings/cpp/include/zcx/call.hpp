@@ -11,7 +11,7 @@ namespace zcx
 // threads at once; calls and results may outlive it.
 class exchange
 {
-  public:
+public:
     exchange() noexcept = default;
     explicit exchange(const std::string &json)
     {
@@ -24,14 +24,14 @@ class exchange
     void close() noexcept { exchange_.reset(); }
     zcx_exchange *handle() const { return detail::use(exchange_, "exchange"); }
 
-  private:
+private:
     detail::owner<zcx_exchange, zcx_exchange_close> exchange_;
 };
 
 // A call, and its result for as long as it lives. Used by one thread at a time.
 class call
 {
-  public:
+public:
     call() noexcept = default;
     explicit call(zcx_call *owned) noexcept : call_(owned) {}
     explicit call(const exchange &of) : call(open(of.handle())) {}
@@ -164,7 +164,7 @@ class call
         return made;
     }
 
-  private:
+private:
     template <typename Build> void build_input(Build build)
     {
         std::span<std::byte> place = input(packer::count(build));

@@ -18,7 +18,7 @@ namespace zcx
 // (negative), or 0; what(): one sentence with the names and numbers that matter.
 class error : public std::runtime_error
 {
-  public:
+public:
     error(zcx_status status, int cause, const std::string &sentence)
         : std::runtime_error(sentence), status_(status), cause_(cause)
     {
@@ -26,7 +26,7 @@ class error : public std::runtime_error
     zcx_status status() const noexcept { return status_; }
     int cause() const noexcept { return cause_; }
 
-  private:
+private:
     zcx_status status_;
     int cause_;
 };

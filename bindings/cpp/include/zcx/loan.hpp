@@ -9,7 +9,7 @@ namespace zcx
 // Used by one thread at a time. A loan that is neither published nor discarded is discarded.
 class loan
 {
-  public:
+public:
     loan() noexcept = default;
     loan(zcx_loan *owned, std::uint64_t size) noexcept : loan_(owned), size_(size) {}
 
@@ -59,7 +59,7 @@ class loan
     explicit operator bool() const noexcept { return static_cast<bool>(loan_); }
     zcx_loan *handle() const { return detail::use(loan_, "loan"); }
 
-  private:
+private:
     friend class batch;
     detail::owner<zcx_loan, zcx_loan_discard> loan_;
     std::uint64_t size_ = 0;
@@ -69,7 +69,7 @@ class loan
 // not committed does nothing.
 class batch
 {
-  public:
+public:
     batch() noexcept = default;
     explicit batch(zcx_batch *owned) noexcept : batch_(owned) {}
 
@@ -121,7 +121,7 @@ class batch
     explicit operator bool() const noexcept { return static_cast<bool>(batch_); }
     zcx_batch *handle() const { return detail::use(batch_, "batch"); }
 
-  private:
+private:
     detail::owner<zcx_batch, zcx_batch_discard> batch_;
 };
 

@@ -13,7 +13,7 @@ namespace zcx
 // call is thrown by it (ELIMIT: nesting, size; EINVAL: more or fewer items than announced).
 class packer
 {
-  public:
+public:
     // The bytes that `build(packer &)` takes.
     template <typename Build> static std::uint64_t count(Build &build)
     {
@@ -52,7 +52,7 @@ class packer
     // An object that exists already; the elements of its arrays are copied into their place.
     void object(const value &value);
 
-  private:
+private:
     packer(void *buffer, std::uint64_t capacity) : counting_(!buffer)
     {
         zcx_packer *made;

@@ -11,7 +11,7 @@ namespace zcx
 // Immutable; may be read by all threads.
 class reference
 {
-  public:
+public:
     reference() noexcept = default;
     explicit reference(zcx_reference *owned) noexcept : reference_(owned) {}
 
@@ -60,7 +60,7 @@ class reference
     explicit operator bool() const noexcept { return static_cast<bool>(reference_); }
     zcx_reference *handle() const { return detail::use(reference_, "reference"); }
 
-  private:
+private:
     detail::owner<zcx_reference, zcx_reference_free> reference_;
 };
 

@@ -27,7 +27,7 @@ struct entry {
 // one snapshot. Used by one thread at a time.
 class scan
 {
-  public:
+public:
     scan() noexcept = default;
     explicit scan(zcx_scan *owned) noexcept : scan_(owned) {}
 
@@ -48,7 +48,7 @@ class scan
 
     class iterator
     {
-      public:
+    public:
         using difference_type = std::ptrdiff_t;
         using value_type = entry;
         explicit iterator(scan *of) : of_(of), entry_(of->next()) {}
@@ -61,7 +61,7 @@ class scan
         void operator++(int) { ++*this; }
         bool operator==(std::default_sentinel_t) const { return !entry_; }
 
-      private:
+    private:
         scan *of_;
         std::optional<entry> entry_;
     };
@@ -71,7 +71,7 @@ class scan
     void close() noexcept { scan_.reset(); }
     zcx_scan *handle() const { return detail::use(scan_, "scan"); }
 
-  private:
+private:
     detail::owner<zcx_scan, zcx_scan_close> scan_;
 };
 

@@ -22,7 +22,7 @@ struct store_options { // 0 and empty: the default, see zcx_store_open in zcx.h
 // process ends, so that nothing dangles.
 class store
 {
-  public:
+public:
     // Opens the store at a directory, and creates it unless told not to. Empty: the default path.
     explicit store(const std::string &path = {}, const store_options &options = {})
     {
@@ -107,10 +107,7 @@ class store
     }
 
     // Holds the payload at `key`. ENOTFOUND, EEXPIRED, ECORRUPT, ELIMIT.
-    zcx::view view(std::string_view key) const
-    {
-        return detail::view_of(handle(), key);
-    }
+    zcx::view view(std::string_view key) const { return detail::view_of(handle(), key); }
     // The same; an empty view when there is none, or it expired.
     zcx::view find(std::string_view key) const
     {
@@ -191,7 +188,7 @@ class store
     explicit operator bool() const noexcept { return static_cast<bool>(store_); }
     zcx_store *handle() const { return detail::use(store_, "store"); }
 
-  private:
+private:
     template <typename F, typename... More> std::string report(F make, More... more) const
     {
         char *json;

@@ -20,7 +20,7 @@ struct extension { // of a type that zcx does not know
 
 class value
 {
-  public:
+public:
     using variant =
         std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string_view,
                      bytes, zcx::list, zcx::map, zcx::array, extension>;
@@ -101,7 +101,7 @@ class value
         return names[is_.index()];
     }
 
-  private:
+private:
     template <typename T> const T &of(const char *wanted) const
     {
         if (const T *found = std::get_if<T>(&is_)) return *found;

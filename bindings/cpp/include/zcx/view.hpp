@@ -11,7 +11,7 @@ namespace zcx
 // What it hands out refers to it, so a temporary view hands out nothing that could dangle.
 class view
 {
-  public:
+public:
     view() noexcept = default; // holds nothing; calls on it are ECLOSED
     explicit view(zcx_view *owned) noexcept : view_(owned) {}
 
@@ -54,7 +54,7 @@ class view
     explicit operator bool() const noexcept { return static_cast<bool>(view_); }
     zcx_view *handle() const { return detail::use(view_, "view"); } // for calls in C
 
-  private:
+private:
     detail::owner<zcx_view, zcx_view_release> view_;
 };
 

@@ -16,7 +16,7 @@ namespace zcx
 //     }
 class worker
 {
-  public:
+public:
     // A calculator's configuration with its `queue`.
     explicit worker(const std::string &json)
     {
@@ -47,7 +47,7 @@ class worker
     }
     zcx_worker *handle() const { return detail::use(worker_, "worker"); }
 
-  private:
+private:
     static void drop(zcx_worker *worker) noexcept { (void)zcx_worker_close(worker, nullptr); }
     detail::owner<zcx_worker, &worker::drop> worker_;
 };
