@@ -96,25 +96,48 @@ static jlong callResultView(JNIEnv *env, jclass class, jlong call)
     return NUMBER(zcx_call_result_view(HANDLE(zcx_call, call)));
 }
 
-/* The result's reference in msgpack; null when it came directly. */
+/* Frees the reference. */
+static jbyteArray write_reference(JNIEnv *env, zcx_reference *reference, zcx_encoding encoding,
+                                  zcx_error *error)
+{
+    uint64_t length = 0;
+    jbyteArray out = NULL;
+    if (!zcx_reference_write(&length, reference, encoding, NULL, 0, error) &&
+        (out = (*env)->NewByteArray(env, (jsize)length)) != NULL) {
+        void *bytes = zcxj_bytes(env, out);
+        if (bytes) {
+            (void)!zcx_reference_write(&length, reference, encoding, bytes, length, error);
+            (*env)->ReleaseByteArrayElements(env, out, bytes, 0);
+        }
+    }
+    zcx_reference_free(reference);
+    return zcxj_throw(env, error) ? NULL : out;
+}
+
+/* In msgpack; null when it came directly. */
 static jbyteArray callResultReference(JNIEnv *env, jclass class, jlong call)
 {
     (void)class;
     zcx_reference *reference = NULL;
-    uint64_t length = 0;
-    jbyteArray out = NULL;
     zcx_error error = ZCX_ERROR_INIT;
-    zcx_status status = zcx_call_result_reference(&reference, HANDLE(zcx_call, call), &error);
-    if (!status && reference)
-        status = zcx_reference_write(&length, reference, ZCX_ENCODING_MSGPACK, NULL, 0, &error);
-    if (!status && reference && (out = (*env)->NewByteArray(env, (jsize)length)) != NULL) {
-        void *bytes = zcxj_bytes(env, out);
-        if (bytes)
-            (void)!zcx_reference_write(&length, reference, ZCX_ENCODING_MSGPACK, bytes, length, &error);
-        if (bytes) (*env)->ReleaseByteArrayElements(env, out, bytes, 0);
-    }
-    zcx_reference_free(reference);
-    return zcxj_throw(env, &error) ? NULL : out;
+    (void)!zcx_call_result_reference(&reference, HANDLE(zcx_call, call), &error);
+    if (zcxj_throw(env, &error) || !reference) return NULL;
+    return write_reference(env, reference, ZCX_ENCODING_MSGPACK, &error);
+}
+
+/* Reads a reference in one encoding, and writes it in another. */
+static jbyteArray referenceConvert(JNIEnv *env, jclass class, jbyteArray encoded, jint from, jint to)
+{
+    (void)class;
+    zcx_reference *reference = NULL;
+    zcx_error error = ZCX_ERROR_INIT;
+    void *data = zcxj_bytes(env, encoded);
+    if (!data) return NULL;
+    (void)!zcx_reference_parse(&reference, (zcx_encoding)from, data,
+                               (uint64_t)(*env)->GetArrayLength(env, encoded), &error);
+    zcxj_bytes_end(env, encoded, data);
+    if (zcxj_throw(env, &error)) return NULL;
+    return write_reference(env, reference, (zcx_encoding)to, &error);
 }
 
 static void callKeepResult(JNIEnv *env, jclass class, jlong call)
@@ -189,6 +212,6 @@ static const JNINativeMethod methods[] = {
     NATIVE(callKeepResult, "(J)V"),   NATIVE(callTrace, "(J)[B"),
     NATIVE(callRead, "(J[J)[B"),      NATIVE(callTakeInput, "(J)J"),
     NATIVE(callOutput, "(JJ)J"),      NATIVE(callAnswer, "(JJ[B)V"),
-    NATIVE(callFail, "(J[B[B)V"),
+    NATIVE(callFail, "(J[B[B)V"),     NATIVE(referenceConvert, "([BII)[B"),
 };
 const struct zcxj_natives zcxj_call = NATIVES(methods);

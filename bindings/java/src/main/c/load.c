@@ -138,17 +138,25 @@ static jobject buffer(JNIEnv *env, jclass class, jlong address, jlong length)
     return (*env)->NewDirectByteBuffer(env, HANDLE(void, address), length);
 }
 
+static jlong addressOf(JNIEnv *env, jclass class, jobject direct)
+{
+    (void)class;
+    return NUMBER((*env)->GetDirectBufferAddress(env, direct));
+}
+
 static const JNINativeMethod methods[] = {
     NATIVE(version, "()[B"),
     NATIVE(statusName, "(I)[B"),
     NATIVE(buffer, "(JJ)Ljava/nio/ByteBuffer;"),
+    NATIVE(addressOf, "(Ljava/nio/ByteBuffer;)J"),
 };
 static const struct zcxj_natives library = NATIVES(methods);
 
 JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *machine, void *reserved)
 {
-    const struct zcxj_natives *all[] = {&library,    &zcxj_store,  &zcxj_view,     &zcxj_many,
-                                        &zcxj_pack,  &zcxj_unpack, &zcxj_exchange, &zcxj_call};
+    const struct zcxj_natives *all[] = {&library,     &zcxj_store,    &zcxj_view,
+                                        &zcxj_many,   &zcxj_pack,     &zcxj_unpack,
+                                        &zcxj_exchange, &zcxj_call,   &zcxj_worker};
     JNIEnv *env;
     (void)reserved;
     if ((*machine)->GetEnv(machine, (void **)&env, JNI_VERSION_10)) return JNI_ERR;

@@ -13,6 +13,20 @@ static jlong viewOpen(JNIEnv *env, jclass class, jlong store, jbyteArray key)
     return NUMBER(view);
 }
 
+static jlong viewWait(JNIEnv *env, jclass class, jlong store, jbyteArray key, jlong after,
+                      jlong timeout_ms)
+{
+    (void)class;
+    struct zcxj_key at;
+    zcx_view *view = NULL;
+    zcx_error error = ZCX_ERROR_INIT;
+    zcxj_key(env, &at, key);
+    (void)!zcx_store_wait(&view, HANDLE(zcx_store, store), at.bytes, at.length, (uint64_t)after,
+                          timeout_ms, &error);
+    zcxj_throw(env, &error);
+    return NUMBER(view);
+}
+
 static jlong viewData(JNIEnv *env, jclass class, jlong view)
 {
     (void)env, (void)class;
@@ -59,9 +73,8 @@ static void viewRelease(JNIEnv *env, jclass class, jlong view)
 }
 
 static const JNINativeMethod methods[] = {
-    NATIVE(viewOpen, "(J[B)J"),      NATIVE(viewData, "(J)J"),
-    NATIVE(viewLength, "(J)J"),      NATIVE(viewKey, "(J)[B"),
-    NATIVE(viewEnvelope, "(J)[B"),   NATIVE(viewVerify, "(J)Z"),
-    NATIVE(viewRelease, "(J)V"),
+    NATIVE(viewOpen, "(J[B)J"),    NATIVE(viewWait, "(J[BJJ)J"),  NATIVE(viewData, "(J)J"),
+    NATIVE(viewLength, "(J)J"),    NATIVE(viewKey, "(J)[B"),      NATIVE(viewEnvelope, "(J)[B"),
+    NATIVE(viewVerify, "(J)Z"),    NATIVE(viewRelease, "(J)V"),
 };
 const struct zcxj_natives zcxj_view = NATIVES(methods);

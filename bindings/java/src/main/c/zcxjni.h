@@ -19,7 +19,7 @@ struct zcxj_natives {
     size_t count;
 };
 extern const struct zcxj_natives zcxj_store, zcxj_view, zcxj_many, zcxj_pack, zcxj_unpack,
-    zcxj_exchange, zcxj_call;
+    zcxj_exchange, zcxj_call, zcxj_worker;
 
 /* Throws `error`; true if there was one. */
 bool zcxj_throw(JNIEnv *env, const zcx_error *error);

@@ -13,7 +13,8 @@ import java.util.function.LongSupplier;
 final class Handle extends AtomicInteger implements Runnable {
     enum Kind {
         STORE("the store"), VIEW("the view"), LOAN("the loan"), BATCH("the batch"), SCAN("the scan"),
-        EXCHANGE("the calculator"), CALCULATOR("the calculator"), CALL("the result");
+        EXCHANGE("the calculator"), CALCULATOR("the calculator"), CALL("the result"),
+        WORKER("the worker");
 
         final String text;
 
@@ -29,7 +30,7 @@ final class Handle extends AtomicInteger implements Runnable {
     private static final LongAdder HELD = new LongAdder(); // by buffers
 
     private final Kind kind;
-    private final Handle parent; // we are one of its users; nullable
+    private Handle parent; // we are one of its users; nullable
     private volatile long pointer;
 
     Handle(Kind kind, long pointer, Handle parent) {
@@ -56,6 +57,11 @@ final class Handle extends AtomicInteger implements Runnable {
         }
     }
 
+    /** One more user of what a buffer holds, and so is there, closed or not. */
+    void enterHeld() {
+        addAndGet(USER);
+    }
+
     /** For what one thread at a time may use. */
     long enterAlone() {
         while (!compareAndSet(USER, 2 * USER)) {
@@ -74,14 +80,22 @@ final class Handle extends AtomicInteger implements Runnable {
         }
     }
 
-    /** One more user, who frees it when `holder` is unreachable. The caller is a user already. */
-    void heldBy(Object holder) {
+    /** One more user, until `holder` is unreachable or clean(). The caller is a user already. */
+    Cleaner.Cleanable heldBy(Object holder) {
         addAndGet(USER);
         HELD.increment();
-        CLEANER.register(holder, () -> {
+        return CLEANER.register(holder, () -> {
             HELD.decrement();
             leave();
         });
+    }
+
+    /** Gives the object and its parent to a new handle; this one is closed. For the only user. */
+    Handle moved() {
+        Handle out = new Handle(kind, pointer, parent);
+        parent = null;
+        ended();
+        return out;
     }
 
     /**
@@ -166,6 +180,7 @@ final class Handle extends AtomicInteger implements Runnable {
                 case EXCHANGE -> Native.exchangeClose(object);
                 case CALCULATOR -> Native.calculatorClose(object);
                 case CALL -> Native.callClose(object);
+                case WORKER -> Native.workerClose(object);
             }
         }
         if (parent != null) {

@@ -6,7 +6,6 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 
 /**
  * The C functions. A {@code long} is a pointer, and nothing here checks it: {@link Handle} does.
@@ -31,22 +30,29 @@ final class Native {
 
     /**
      * libzcx of the system before the carried one: a directory of java.library.path, then wherever
-     * the dynamic loader looks, then the jar. A process has one libzcx, whoever loaded it first.
+     * the dynamic loader looks, then the jar. A process has one libzcx, whoever loaded it first. The
+     * JNI library goes with the classes, so the jar's comes first.
      */
     private static void load() {
-        Path system = findInLibraryPath("libzcx.so.0");
-        if (system != null) {
-            System.load(system.toString());
-        }
-        Path jni = findInLibraryPath("libzcxjni.so");
-        if (jni != null) {
-            System.load(jni.toString());
-            return;
-        }
         try {
-            loadCarried();
+            Path system = findInLibraryPath("libzcx.so.0");
+            if (system != null) {
+                System.load(system.toString());
+            }
+            if (Native.class.getResource(resource("libzcxjni.so")) != null) {
+                loadCarried();
+                return;
+            }
+            Path jni = findInLibraryPath("libzcxjni.so");
+            if (jni == null) {
+                throw missing(new IOException("the jar has no io/zcx/" + resource("libzcxjni.so")));
+            }
+            System.load(jni.toString());
         } catch (IOException error) {
             throw missing(error);
+        } catch (UnsatisfiedLinkError error) {
+            throw String.valueOf(error.getMessage()).contains("undefined symbol")
+                    ? missing(new IOException("libzcx is older than this jar: " + error.getMessage())) : error;
         }
     }
 
@@ -82,16 +88,18 @@ final class Native {
         }
     }
 
+    private static String resource(String name) {
+        String arch = System.getProperty("os.arch");
+        return "native/linux-" + (arch.equals("amd64") ? "x86_64" : arch) + "/" + name;
+    }
+
     private static Path extract(String name, Path directory) throws IOException {
-        String arch = System.getProperty("os.arch").equals("amd64") ? "x86_64"
-                : System.getProperty("os.arch");
-        String resource = "native/linux-" + arch + "/" + name;
-        try (InputStream in = Native.class.getResourceAsStream(resource)) {
+        try (InputStream in = Native.class.getResourceAsStream(resource(name))) {
             if (in == null) {
-                throw missing(new IOException("the jar has no io/zcx/" + resource));
+                throw new IOException("the jar has no io/zcx/" + resource(name));
             }
             Path out = directory.resolve(name);
-            Files.copy(in, out, StandardCopyOption.REPLACE_EXISTING);
+            Files.copy(in, out);
             return out;
         }
     }
@@ -121,6 +129,7 @@ final class Native {
     static native byte[] version();
     static native byte[] statusName(int status);
     static native ByteBuffer buffer(long address, long length);
+    static native long addressOf(ByteBuffer direct);
 
     static native long storeOpen(byte[] path, byte[] database, long budget, long mapSize,
             int durability, int maxReaders, int flags, long lockTimeoutMs);
@@ -141,6 +150,7 @@ final class Native {
     static native void loanDiscard(long loan);
 
     static native long viewOpen(long store, byte[] key);
+    static native long viewWait(long store, byte[] key, long after, long timeoutMs);
     static native long viewData(long view);
     static native long viewLength(long view);
     static native byte[] viewKey(long view);
@@ -198,4 +208,13 @@ final class Native {
     static native long callOutput(long call, long size);
     static native void callAnswer(long call, long length, byte[] envelope);
     static native void callFail(long call, byte[] message, byte[] trace);
+    static native byte[] referenceConvert(byte[] encoded, int from, int to);
+
+    static native void calculatorSend(long calculator, long call);
+    static native boolean callWait(long call, long timeoutMs);
+    static native void callCancel(long call);
+    static native long workerOpen(byte[] json);
+    static native long workerTake(long worker, long timeoutMs);
+    static native void workerStop(long worker);
+    static native void workerClose(long worker);
 }

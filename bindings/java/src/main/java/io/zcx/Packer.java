@@ -4,6 +4,7 @@ import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.util.Collection;
 import java.util.Map;
+import java.util.function.LongFunction;
 
 /**
  * Writes an object as msgpack, in two walks: one that counts, one that writes. Writes null, Boolean,
@@ -13,6 +14,12 @@ import java.util.Map;
 final class Packer {
     private static final int NESTING_MAX = 512;
     private static final BigInteger UNSIGNED_MAX = BigInteger.ONE.shiftLeft(64).subtract(BigInteger.ONE);
+
+    /** Where the second walk writes: an address, and the memory there. */
+    record Target(long address, LoanBuffer out) {}
+
+    /** Stands for an array that is filled later: slices[index] will be its memory. */
+    record Space(String dtype, long[] shape, LoanBuffer[] slices, int index) {}
 
     private final long packer;
     private final LoanBuffer out; // null while counting
@@ -32,6 +39,12 @@ final class Packer {
     /** Writes `value`, whose size was counted, to `address`, which `out` is the memory of. */
     static void write(Object value, long address, LoanBuffer out) {
         walk(value, address, out.size(), out);
+    }
+
+    /** Counts, asks for memory of that size, writes. */
+    static void write(Object value, LongFunction<Target> memory) {
+        Target target = memory.apply(count(value));
+        write(value, target.address, target.out);
     }
 
     private static long walk(Object value, long address, long capacity, LoanBuffer out) {
@@ -69,6 +82,8 @@ final class Packer {
             byte[] bytes = new byte[buffer.remaining()];
             buffer.get(buffer.position(), bytes);
             Native.packBytes(packer, bytes, false);
+        } else if (value instanceof Space space) {
+            space(space);
         } else if (value instanceof TypedArray array) {
             array(array);
         } else if (TypedArray.dtypeOf(value) != null) {
@@ -110,6 +125,14 @@ final class Packer {
             Native.packUint(packer, value.longValue());
         } else {
             throw new ZcxException(Status.EINVAL, "the integer " + value + " has over 64 bits");
+        }
+    }
+
+    private void space(Space space) {
+        long nbytes = Dtype.nbytes(space.dtype, space.shape);
+        long to = Native.packArray(packer, Native.bytes(space.dtype), space.shape, 'C', nbytes);
+        if (to != 0 && out != null) {
+            space.slices[space.index] = out.slice(to - address, nbytes);
         }
     }
 

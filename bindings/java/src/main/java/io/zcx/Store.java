@@ -170,6 +170,17 @@ public final class Store implements AutoCloseable {
         return new View(child(store -> Handle.untilCollected(() -> Native.viewOpen(store, key))), handle);
     }
 
+    /**
+     * Waits until the key has a record of a later transaction than `after` (0: any), and views it.
+     * ETIMEDOUT, EDELETED (`after` is not 0, and there is none any more), EEXPIRED; of an error
+     * record EFAILED or what it stands for, with its message. A null timeout: for ever.
+     */
+    public View await(String key, long after, Duration timeout) {
+        long millis = timeout == null ? -1 : timeout.toMillis();
+        byte[] at = Utf8.bytes(key);
+        return new View(child(store -> Native.viewWait(store, at, after, millis)), handle);
+    }
+
     public Loan loan(long size) {
         return loan(size, Duration.ZERO);
     }

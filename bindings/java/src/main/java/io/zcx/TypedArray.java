@@ -32,6 +32,7 @@ public final class TypedArray {
         this.memory = memory;
         this.offset = offset;
         this.values = null;
+        memory.hold();
     }
 
     private TypedArray(String dtype, long[] shape, char order, Object values, long nbytes) {

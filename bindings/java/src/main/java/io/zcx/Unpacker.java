@@ -43,7 +43,7 @@ final class Unpacker {
     }
 
     Object text(long offset, long length) {
-        return Utf8.text(memory.slice(offset, length));
+        return memory.text(offset, length);
     }
 
     Object bin(long offset, long length) {
