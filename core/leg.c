@@ -12,9 +12,12 @@
 const char *zcxi_leg_key(char out[ZCX_KEY_MAX + 1], const zcx_call *call,
                          const struct zcxi_leg *leg)
 {
-    if (call->served && leg == &call->out)
-        return strcpy(out, call->served->output_key);
-    snprintf(out, ZCX_KEY_MAX + 1, "%s:%s:%s", leg->prefix, call->exchange->config.name, call->id);
+    if (call->served && leg == &call->out) return strcpy(out, call->served->output_key);
+    char *at = stpcpy(out, leg->prefix); /* the name's length is checked: it fits */
+    *at++ = ':';
+    at = stpcpy(at, call->exchange->config.name);
+    *at++ = ':';
+    strcpy(at, call->id);
     return out;
 }
 

@@ -43,10 +43,14 @@ zcx_status zcx_packer_open(zcx_packer **out, void *buffer, uint64_t capacity, zc
     if ((uintptr_t)buffer % ZCX_ALIGNMENT)
         return zcxi_fail(error, ZCX_EINVAL, 0, "a packer's buffer is not %d-byte aligned",
                          ZCX_ALIGNMENT);
-    zcx_packer *packer = calloc(1, sizeof *packer);
+    zcx_packer *packer = malloc(sizeof *packer); /* most of it is written before it is read */
     if (!packer) return zcxi_fail_errno(error, ENOMEM, "allocate", "a packer");
     packer->buffer = buffer;
     packer->capacity = buffer && capacity < ZCX_PAYLOAD_MAX ? capacity : ZCX_PAYLOAD_MAX;
+    packer->used = 0;
+    packer->depth = 0;
+    packer->complete = false;
+    packer->error.status = ZCX_OK;
     msgpack_packer_init(&packer->packer, packer, write_bounded);
     *out = packer;
     return ZCX_OK;
