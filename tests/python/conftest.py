@@ -1,11 +1,16 @@
 """Each test has a directory of its own in memory, gone afterwards also when the test is killed."""
 
+import ctypes
+import gc
+import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -63,3 +68,83 @@ def plugins(tmp_path_factory):
                         f"-I{ROOT}/core/include", ROOT / f"calculators/c/{name}.c", "-lm"],
                        check=True)
     return place
+
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def until(condition, seconds=30):
+    """Waits for another process to get somewhere; how long it takes decides nothing."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
+        time.sleep(0.002)
+
+
+def die_with_parent():
+    """In a child: no test leaves a process behind, also when it is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+class Queue:
+    """A queue of a store, and worker processes that take from it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.config = {"name": "test", "queue": "tests", "lmdb_enabled": True,
+                       "lmdb_db_path": path, "lmdb_map_size": 512 << 20}
+        self.processes = []
+        self.calculators = []
+
+    def calculator(self, **options):
+        self.calculators.append(zcx.Calculator({**self.config, **options}))
+        return self.calculators[-1]
+
+    def start(self, *arguments, stderr=None, cwd=HERE, **options):
+        """Python with these arguments; they go to the worker when the first one is no option."""
+        worker = [] if arguments[0].startswith("-") else ["-m", "zcx.worker"]
+        config = [] if "--config" in arguments or not worker else [
+            "--config", json.dumps({**self.config, **options})]
+        self.processes.append(subprocess.Popen(
+            [sys.executable, *worker, *map(str, arguments), *config], cwd=cwd, stderr=stderr,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+            preexec_fn=die_with_parent))
+        return self.processes[-1]
+
+    def serving(self, *arguments, **options):
+        """A worker that is there already."""
+        before = self.stat().get("workers", 0)
+        process = self.start(*arguments, **options)
+        until(lambda: self.stat().get("workers", 0) > before)
+        return process
+
+    def stat(self):
+        with zcx.Store(self.path, budget=512 << 20) as store:
+            queues = [one for one in store.stat()["queues"] if one["name"] == self.config["queue"]]
+        return queues[0] if queues else {"waiting": 0, "claims": []}
+
+    def assert_empty(self):
+        """Nothing is left of all the calls."""
+        gc.collect()
+        for calculator in self.calculators:
+            calculator.sweep()
+        with zcx.Store(self.path, budget=512 << 20) as store:
+            store.sweep()
+            assert list(store) == []
+        stat = self.stat()
+        assert not stat["waiting"] and not stat["claims"]
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            if process.stderr:
+                process.stderr.close()
+
+
+@pytest.fixture
+def queue(path):
+    queue = Queue(path)
+    yield queue
+    queue.end()

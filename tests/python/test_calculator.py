@@ -1,5 +1,7 @@
 """Calculators: plug-ins in C, called from Python, and chained without a copy."""
 
+import asyncio
+import gc
 import json
 import threading
 
@@ -153,3 +155,24 @@ def test_a_result_outlives_its_calculator(make, path):
         for number in range(50):
             store.put("other", np.zeros(100_000))
         assert (got == 1).all()
+
+
+def test_submit_and_asyncio(make, path):
+    calculator = make()
+    futures = [calculator.submit(np.full(1000 * i, float(i))) for i in range(20)]
+    for i, future in enumerate(futures):
+        assert (future.result() == min(i, 5)).all() and not future.cancel()
+    with pytest.raises(zcx.CalculatorError):
+        calculator.submit({}).result()
+
+    async def main():
+        return await asyncio.gather(*(calculator.calculate_async(np.full(1000, float(i)))
+                                      for i in range(50)))
+
+    got = asyncio.run(main())
+    assert [one[0] for one in got] == [min(i, 5) for i in range(50)]
+    del futures, future, got
+    gc.collect()
+    calculator.sweep()
+    with zcx.Store(path) as store:
+        assert list(store) == []

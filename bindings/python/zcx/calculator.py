@@ -99,6 +99,7 @@ class Calculator:
         except BaseException:
             with contextlib.suppress(Error):  # else the next call does it
                 call.cancel()
+            call.close()  # whoever keeps the exception keeps no payload
             raise
         if self._exchange.mode == "reference" and self._exchange.enabled:
             return take_reference(call)
