@@ -1,12 +1,18 @@
 """The built command, run as its users do. ZCX_COMMAND names it (default: the release build's)."""
+import ctypes
 import json
 import os
 import pathlib
+import resource
+import signal
 import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMAND = pathlib.Path(os.environ.get("ZCX_COMMAND", ROOT / "build/release/command/zcx"))
+BUILD = COMMAND.parents[1]
+CALCULATORS = BUILD / "calculators"
+BAD_PLUGINS = BUILD / "tests/plugins"
 
 
 def library():
@@ -21,6 +27,12 @@ def until(condition, seconds=30):
     while not condition():
         assert time.monotonic() < deadline, "timed out"
         os.sched_yield()
+
+
+def die_with_parent():
+    """In a child: no test leaves a process behind, also when it is killed; no core files."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class Zcx:
@@ -52,4 +64,33 @@ class Zcx:
 
     def start(self, command, *arguments, **options):
         return subprocess.Popen(self.argv(command, *arguments), stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, **options)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+                                preexec_fn=die_with_parent, **options)
+
+    def worker(self, plugin, queue, *arguments, **options):
+        """A worker that takes calls: it has said so."""
+        worker = self.start("worker", f"--plugin={plugin}", f"--queue={queue}", *arguments, **options)
+        worker.said = worker.stderr.readline().decode()
+        assert queue in worker.said, worker.said + worker.stderr.read().decode()
+        return worker
+
+    def call(self, queue, data, *arguments):
+        """A call on its way."""
+        call = self.start("call", f"--queue={queue}", *arguments)
+        call.stdin.write(data)
+        call.stdin.close()
+        call.stdin = None
+        return call
+
+    def queue(self, name):
+        queues = self.json("stat")["queues"]
+        return next((queue for queue in queues if queue["name"] == name), None)
+
+    def assert_left(self, *keys):
+        """Nothing is left in the store but these."""
+        self.run("sweep")
+        assert self.out("ls", "--all").decode().split() == list(keys)
+        stat = self.json("stat")
+        assert stat["queues"] == []
+        assert stat["slots"]["loaned"]["slots"] == 0
+        assert [holder for holder in stat["holders"] if not holder["self"]] == []

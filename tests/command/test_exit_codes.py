@@ -17,7 +17,8 @@ def run(*arguments, **options):
                           **options)
 
 
-@pytest.mark.parametrize("command", ["put", "get", "ls", "stat", "rm", "sweep", "doctor"])
+@pytest.mark.parametrize("command", ["put", "get", "ls", "stat", "rm", "sweep", "doctor", "wait",
+                                     "watch", "call", "worker"])
 def test_help(command):
     result = run(command, "--help")
     assert result.returncode == 0

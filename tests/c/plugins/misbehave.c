@@ -21,11 +21,14 @@ static int answer_from_pipe(const zcx_core *core, zcx_call *call)
 {
     char path[4096] = {0};
     const zcx_input *in = core->input(call);
+    char *out = core->output(call, 100);
+    ssize_t got = out ? 0 : -1;
     memcpy(path, in->data, in->length < sizeof path ? in->length : sizeof path - 1);
-    int pipe = open(path, O_RDONLY | O_CLOEXEC);
-    void *out = core->output(call, 100);
-    ssize_t got = out ? read(pipe, out, 100) : -1;
-    close(pipe);
+    while (!got) { /* who opened it left without a word */
+        int pipe = open(path, O_RDONLY | O_CLOEXEC);
+        got = read(pipe, out, 100);
+        close(pipe);
+    }
     return got < 0 ? 1 : core->answer(call, (uint64_t)got, "raw");
 }
 
