@@ -86,6 +86,12 @@ class Calculator:
         return await asyncio.wrap_future(self.submit(data))
 
     def _calculate(self, data: Any, cancelled: Callable[[], bool]) -> Any:
+        call = self._answered(data, cancelled)
+        if self._exchange.mode == "reference" and self._exchange.enabled:
+            return take_reference(call)
+        return call.result()
+
+    def _answered(self, data: Any, cancelled: Callable[[], bool]) -> _zcx.Call:
         call = self._exchange.call()
         try:
             if is_reference(data):
@@ -101,9 +107,7 @@ class Calculator:
                 call.cancel()
             call.close()  # whoever keeps the exception keeps no payload
             raise
-        if self._exchange.mode == "reference" and self._exchange.enabled:
-            return take_reference(call)
-        return call.result()
+        return call
 
     def _await(self, call: _zcx.Call, cancelled: Callable[[], bool]) -> None:
         call.send()

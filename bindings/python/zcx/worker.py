@@ -13,7 +13,6 @@ import argparse
 import importlib
 import inspect
 import json
-import os
 import signal
 import sys
 import threading
@@ -153,7 +152,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status) if threading.active_count() > 1 else sys.exit(status)
+    sys.exit(main())
