@@ -110,6 +110,13 @@ static void note(int number)
     interrupted = number;
 }
 
+/* From here on a request may be under way, which a signal has to cancel. */
+static void note_signals(void)
+{
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = note}, NULL);
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = note}, NULL);
+}
+
 static json_int_t count_workers(zcx_store *store, const char *queue)
 {
     char *text = NULL;
@@ -168,11 +175,12 @@ static int give_input(const struct call *call, zcx_call *handle, zcx_view *view)
     uint64_t length;
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
+    int code = view ? EXIT_OK : read_input(&call->common, &data, &length);
+    if (code) return code;
+    if (call->queue) note_signals();
     if (view) {
         status = zcx_call_input_view(handle, view, &error);
     } else {
-        int code = read_input(&call->common, &data, &length);
-        if (code) return code;
         status = zcx_call_input(&to, handle, length, &error);
         if (!status) zcx_copy(to, data, length);
         if (!status) status = zcx_call_submit(handle, length, &call->payload.envelope, &error);
@@ -274,10 +282,6 @@ int command_call(int argc, char **argv)
     struct call call = {.common = {.wait_ms = -1}, .payload = {.envelope = ZCX_ENVELOPE_INIT}};
     parse(&argp, argc, argv, &call);
     int code = configure(&call);
-    if (!code && call.queue) {
-        sigaction(SIGINT, &(struct sigaction){.sa_handler = note}, NULL);
-        sigaction(SIGTERM, &(struct sigaction){.sa_handler = note}, NULL);
-    }
     if (!code) code = open_and_run(&call);
     json_decref(call.configuration);
     return code;

@@ -382,8 +382,9 @@ def test_a_call_that_waits_is_shown(zcx):
 
 def test_an_answer_that_nobody_wants(zcx, gate):
     worker = zcx.worker(MISBEHAVE, "gates", doing("wait"))
-    zcx.error("call", "-q", "gates", "--timeout=500ms", stdin=gate.path, code=5)
+    call = zcx.call("gates", gate.path, "--timeout=2s")
     gate.await_caller()
+    assert b"which 1 workers" in call.communicate(timeout=30)[1] and call.returncode == 5
     gate.let_pass()
     call = zcx.call("gates", gate.path)
     gate.await_caller()
@@ -396,6 +397,16 @@ def test_an_answer_that_nobody_wants(zcx, gate):
     assert answer(call) == b"passed"
     end(worker)
     zcx.assert_left()
+
+
+def test_an_interrupt_while_the_input_is_read(zcx):
+    zcx.run("put", "key", stdin=b"x")
+    call = zcx.start("call", "--queue=q")
+    call.stdin.write(b"x")
+    until(lambda: call.pid in [holder["pid"] for holder in zcx.json("stat")["holders"]])
+    call.send_signal(signal.SIGINT)
+    assert call.wait(timeout=30) in (-signal.SIGINT, 13)
+    zcx.assert_left("key")
 
 
 # ---- wrong usage
