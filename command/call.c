@@ -215,6 +215,9 @@ static int write_result(const struct call *call, zcx_call *handle)
         if (call->keep) json_set_key(object, key, key_length);
         print_json(object);
     }
+    if (!code && (fflush(stdout) != 0 || ferror(stdout)))
+        code = fail_text(&call->common, EXIT_SYSTEM, "cannot write standard output: %s",
+                         strerror(errno));
     return code;
 }
 

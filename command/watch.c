@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define PAUSE UINT64_C(50000000) /* ns between two looks, at least … */
@@ -141,9 +142,19 @@ static uint64_t monotonic(void)
     return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* Nothing comes any more to a store whose directory was removed. */
+static bool removed(const zcx_store *store, struct stat *first)
+{
+    struct stat now;
+    if (stat(zcx_store_path(store), &now) != 0) return true;
+    if (!first->st_ino) *first = now;
+    return now.st_dev != first->st_dev || now.st_ino != first->st_ino;
+}
+
 static int watch_store(struct watch *watch, zcx_store *store)
 {
     struct arrivals arrivals = {0};
+    struct stat directory = {0};
     zcx_error error = ZCX_ERROR_INIT;
     const uint64_t start = monotonic();
     const uint64_t limit =
@@ -157,6 +168,8 @@ static int watch_store(struct watch *watch, zcx_store *store)
                              strerror(errno));
         else if (status)
             code = fail(&watch->common, &error);
+        else if (removed(store, &directory))
+            code = fail_text(&watch->common, EXIT_STALE, "%s was removed", zcx_store_path(store));
         uint64_t now = monotonic(), pause = SHARE * (now - began);
         if (pause < PAUSE) pause = PAUSE;
         if (code || !watch->count) break;

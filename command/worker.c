@@ -178,7 +178,7 @@ static void *serve(void *context)
         if (status) {
             int code = fail(&worker->common, &error), none = EXIT_OK;
             if (passes(status)) {
-                nanosleep(&(struct timespec){0, 100000000}, NULL);
+                nanosleep(&(struct timespec){1, 0}, NULL);
                 continue;
             }
             atomic_compare_exchange_strong(&worker->code, &none, code);

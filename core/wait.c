@@ -78,7 +78,10 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zc
         if (look(env, context, false, &status, error)) return status;
         uint64_t left = timeout - passed, slice = ZCXI_SLICE_MS * ZCXI_MS;
         idle = !sleep_on(word, value, left < slice ? left : slice);
-        if (idle) zcxi_env_visit(env);
+        if (!idle) continue;
+        zcxi_env_visit(env);
+        status = zcxi_env_fresh(env, error); /* nobody publishes in a store that was removed */
+        if (status) return status;
     }
 }
 

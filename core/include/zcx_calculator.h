@@ -294,7 +294,7 @@ ZCX_API ZCX_CHECKED zcx_status zcx_worker_open(zcx_worker **out, const char *jso
  * answer or fail it, and zcx_calculator_call runs a plug-in of this process on it; zcx_call_close
  * ends it, as failed when it was not answered. zcx_call_answer returns ECANCELLED when nobody wants
  * the answer any more. A request that cannot be read is answered with an error record here. Waits at
- * most `timeout_ms` (negative: for ever). ETIMEDOUT; ECLOSED after zcx_worker_stop. */
+ * most `timeout_ms` (negative: for ever). ETIMEDOUT; ECLOSED after zcx_worker_stop; ESTALE. */
 ZCX_API ZCX_CHECKED zcx_status zcx_worker_take(zcx_call **out, zcx_worker *worker,
                                                int64_t timeout_ms, zcx_error *error);
 /* From now on nothing is taken, and waiting takes return ECLOSED. May be called in a signal handler. */

@@ -1,5 +1,6 @@
 """wait and watch, while other processes publish and delete."""
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -139,6 +140,15 @@ def test_watch_of_many(store):
     out = watcher.communicate(timeout=60)[0].decode().split()
     assert writer.wait() == 0 and watcher.returncode == 0
     assert out == ["%016d" % (n * 7919 % 5000) for n in range(5000)]
+
+
+@pytest.mark.parametrize("command", [["wait", "new"], ["watch"]])
+def test_nobody_waits_in_a_store_that_was_removed(store, command):
+    waiter = store.start(*command)
+    until(lambda: opened(store, waiter))
+    shutil.rmtree(store.path)
+    assert b"was removed" in waiter.communicate(timeout=30)[1]
+    assert waiter.returncode == 9
 
 
 def test_output_that_cannot_be_written(store):

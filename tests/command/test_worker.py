@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -317,6 +318,13 @@ def test_sigterm_twice_is_sigterm_and_a_second_sigint_ends(zcx, gate):
 def test_idle_workers_leave_at_once(zcx):
     end(*[zcx.worker(CALCULATORS / "transform.so", "clip", f"-n{n}") for n in [1, 3]])
     zcx.assert_left()
+
+
+def test_a_worker_leaves_a_store_that_was_removed(zcx):
+    worker = zcx.worker(CALCULATORS / "transform.so", "clip", "--concurrency=2")
+    shutil.rmtree(zcx.path)
+    assert b"was removed" in worker.communicate(timeout=30)[1]
+    assert worker.returncode == 9  # whoever restarts it has it in the new one
 
 
 ROUNDS = 200 if os.environ.get("ZCX_SOAK") else 5
