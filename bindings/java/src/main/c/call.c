@@ -140,6 +140,23 @@ static jbyteArray referenceConvert(JNIEnv *env, jclass class, jbyteArray encoded
     return write_reference(env, reference, (zcx_encoding)to, &error);
 }
 
+/* A view of the result's own, which may outlive the call and its record; 0 when it came directly. */
+static jlong callPinResult(JNIEnv *env, jclass class, jlong call)
+{
+    (void)env, (void)class;
+    size_t length;
+    zcx_envelope one = ZCX_ENVELOPE_INIT, other = ZCX_ENVELOPE_INIT;
+    zcx_view *view = zcx_call_result_view(HANDLE(zcx_call, call)), *again;
+    if (!view) return 0;
+    const void *key = zcx_view_key(view, &length);
+    if (zcx_store_view(&again, zcx_view_store(view), key, length, NULL)) return 0;
+    if (!zcx_view_envelope(view, &one, NULL) && !zcx_view_envelope(again, &other, NULL) &&
+        one.transaction == other.transaction)
+        return NUMBER(again);
+    zcx_view_release(again); /* somebody has overwritten it already */
+    return 0;
+}
+
 static void callKeepResult(JNIEnv *env, jclass class, jlong call)
 {
     (void)env, (void)class;
@@ -209,7 +226,7 @@ static const JNINativeMethod methods[] = {
     NATIVE(callSubmit, "(JJ[B)V"),    NATIVE(callInputView, "(JJ)V"),
     NATIVE(callInputReference, "(J[B)V"), NATIVE(callResult, "(J[J)[B"),
     NATIVE(callResultView, "(J)J"),   NATIVE(callResultReference, "(J)[B"),
-    NATIVE(callKeepResult, "(J)V"),   NATIVE(callTrace, "(J)[B"),
+    NATIVE(callPinResult, "(J)J"),    NATIVE(callKeepResult, "(J)V"),   NATIVE(callTrace, "(J)[B"),
     NATIVE(callRead, "(J[J)[B"),      NATIVE(callTakeInput, "(J)J"),
     NATIVE(callOutput, "(JJ)J"),      NATIVE(callAnswer, "(JJ[B)V"),
     NATIVE(callFail, "(J[B[B)V"),     NATIVE(referenceConvert, "([BII)[B"),

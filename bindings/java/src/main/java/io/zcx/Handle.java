@@ -3,6 +3,7 @@ package io.zcx;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 
 /**
@@ -25,7 +26,8 @@ final class Handle extends AtomicInteger implements Runnable {
 
     private static final int CLOSED = 1;
     private static final int USER = 2;
-    private static final int MOST_MILLIS = 64; // the longest of the waits for the collector
+    private static final int IDLE_MOST = 6; // waits for the collector, 1 to 64 ms, that bring nothing
+    private static final int TRIES_MOST = 1000;
     private static final Cleaner CLEANER = Cleaner.create();
     private static final LongAdder HELD = new LongAdder(); // by buffers
 
@@ -85,8 +87,8 @@ final class Handle extends AtomicInteger implements Runnable {
         addAndGet(USER);
         HELD.increment();
         return CLEANER.register(holder, () -> {
-            HELD.decrement();
             leave();
+            HELD.decrement();
         });
     }
 
@@ -104,24 +106,23 @@ final class Handle extends AtomicInteger implements Runnable {
      * direct memory left.
      */
     static long untilCollected(LongSupplier attempt) {
-        for (int millis = 1;; millis *= 2) {
+        long before = Long.MAX_VALUE;
+        for (int i = 0, idle = 0;; i++) {
+            long held = HELD.sum(); // before the attempt: what goes meanwhile is worth another one
             try {
                 return attempt.getAsLong();
             } catch (ZcxException error) {
+                idle = held < before ? 0 : idle + 1;
+                before = held;
                 boolean full = error.status() == Status.EFULL || error.status() == Status.ELIMIT;
-                if (!full || HELD.sum() == 0 || millis > MOST_MILLIS) {
+                if (!full || held == 0 || idle > IDLE_MOST || i > TRIES_MOST) {
                     throw error;
                 }
-                if (millis == 1) {
-                    System.gc();
-                }
             }
-            try {
-                Thread.sleep(millis);
-            } catch (InterruptedException error) {
-                Thread.currentThread().interrupt();
-                millis = MOST_MILLIS;
+            if (i == 0) {
+                System.gc();
             }
+            LockSupport.parkNanos(1_000_000L << idle);
         }
     }
 

@@ -201,6 +201,7 @@ final class Native {
     static native byte[] callResult(long call, long[] addressAndLength);
     static native long callResultView(long call);
     static native byte[] callResultReference(long call);
+    static native long callPinResult(long call);
     static native void callKeepResult(long call);
     static native byte[] callTrace(long call);
     static native byte[] callRead(long call, long[] addressAndLength);

@@ -125,7 +125,7 @@ public abstract sealed class Payload implements AutoCloseable permits View, Resu
     }
 
     @Override
-    public final void close() {
+    public void close() {
         handle.close();
         memory = null; // what was read keeps its own
     }

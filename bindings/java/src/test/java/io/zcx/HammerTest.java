@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 class HammerTest {
     static final String CLASS_PATH = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
     private static final int THREADS = 6;
-    private static final int STEPS = 40_000;
+    private static final int STEPS = 15_000;
 
     private final Store[] stores = new Store[4];
     private final AtomicReferenceArray<View> views = new AtomicReferenceArray<>(4);
