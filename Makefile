@@ -51,7 +51,7 @@ python: build
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
 	    --no-build-isolation --force-reinstall ./bindings/python
 
-checks: check-c check-memory check-threads check-python check-examples
+checks: check-c check-memory check-threads check-python check-rust check-examples
 
 check-c: build
 	ctest --preset release
@@ -67,8 +67,11 @@ check-threads:
 check-python: python
 	ZCX_COMMAND=$(CURDIR)/$(RELEASE)/command/zcx $(PYTHON) -m pytest -q tests/python tests/command
 
+check-rust: build
+	bindings/rust/check.sh $(RELEASE) build/rust
+
 check-examples: python
 	$(PYTHON) examples/flights/demo.py
 
 .PHONY: help demo test bench soak install clean packages build python checks \
-    check-c check-memory check-threads check-python check-examples
+    check-c check-memory check-threads check-python check-rust check-examples

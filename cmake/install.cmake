@@ -12,6 +12,10 @@ install(DIRECTORY core/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MA
 install(TARGETS zcx-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES command/zcx.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
+install(DIRECTORY bindings/rust/zcx-sys bindings/rust/zcx-plugin bindings/rust/zcx
+    bindings/rust/zcx-serde bindings/rust/zcx-arrow DESTINATION ${CMAKE_INSTALL_DATADIR}/zcx/rust
+    PATTERN "target" EXCLUDE PATTERN "tests" EXCLUDE PATTERN "Cargo.lock" EXCLUDE)
+
 set(ZCX_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/zcx)
 install(EXPORT zcx NAMESPACE zcx:: FILE zcxTargets.cmake DESTINATION ${ZCX_PACKAGE_DIR})
 configure_package_config_file(cmake/zcxConfig.cmake.in ${PROJECT_BINARY_DIR}/zcxConfig.cmake

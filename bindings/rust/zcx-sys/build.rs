@@ -31,7 +31,9 @@ fn directories() -> Vec<String> {
 
 fn give_up(why: &str) -> ! {
     eprintln!("libzcx was not found. {}", why.trim_end());
-    eprintln!("Install it (`make install` in zcx's source), set PKG_CONFIG_PATH to the directory of");
+    eprintln!(
+        "Install it (`make install` in zcx's source), set PKG_CONFIG_PATH to the directory of"
+    );
     eprintln!("its zcx.pc, or set ZCX_LIB_DIR to the directory of libzcx.so.");
     exit(1);
 }

@@ -1,7 +1,5 @@
 //! Calling calculators, in process: every way to give an input and to read a result, and each failure.
-use zcx::{
-    Array, Calculator, Encoding, Envelope, Error, Format, Mode, Order, Reference, Store,
-};
+use zcx::{Array, Calculator, Encoding, Envelope, Error, Format, Mode, Order, Reference, Store};
 use zcx_tests::place::Place;
 use zcx_tests::{c_calculator, rust_calculator};
 
@@ -38,7 +36,8 @@ fn a_calculator_says_how_it_is_configured() {
     calculator.close().unwrap();
 
     let plugin = rust_calculator("transform");
-    let alone = format!(r#"{{"name": "a", "type": "transform", "plugin": "{}"}}"#, plugin.display());
+    let alone =
+        format!(r#"{{"name": "a", "type": "transform", "plugin": "{}"}}"#, plugin.display());
     let alone = Calculator::open(&alone).unwrap();
     assert!(alone.store().is_none() && !alone.enabled() && alone.language().is_none());
     let answer = alone.calculate_array(&Array::of(&[1.0, 1.0], &[2])).unwrap();
@@ -68,7 +67,9 @@ fn an_input_is_given_in_each_way() {
     let answer = calculator.calculate_view(&view).unwrap();
     assert_eq!(answer.array().unwrap().slice::<f64>().unwrap(), clipped());
 
-    let write = |p: &mut zcx::Packer| drop(p.array(&array));
+    let write = |p: &mut zcx::Packer| {
+        p.array(&array);
+    };
     let answer = calculator.calculate_msgpack(write).unwrap();
     assert_eq!(answer.slice::<f64>().unwrap(), clipped());
 }
@@ -244,25 +245,30 @@ fn transform_gives_what_the_one_in_c_gives() {
             let singles: Vec<f32> = values.iter().map(|x| *x as f32).collect();
             store.put_array("input", &Array::of(&values, &[rows])).unwrap();
             both(&place, &store, "transform", options, |one, other| {
-                let (one, other) = (zcx::cast::<f64>(one).unwrap(), zcx::cast::<f64>(other).unwrap());
+                let (one, other) =
+                    (zcx::cast::<f64>(one).unwrap(), zcx::cast::<f64>(other).unwrap());
                 assert!(one.iter().zip(other).all(|(a, b)| near(*a, *b)), "{options}");
             });
             store.put_array("input", &Array::of(&singles, &[rows])).unwrap();
             both(&place, &store, "transform", options, |one, other| {
-                let (one, other) = (zcx::cast::<f32>(one).unwrap(), zcx::cast::<f32>(other).unwrap());
+                let (one, other) =
+                    (zcx::cast::<f32>(one).unwrap(), zcx::cast::<f32>(other).unwrap());
                 let same = |a: &f32, b: &f32| near((*a).into(), (*b).into());
                 assert!(one.iter().zip(other).all(|(a, b)| same(a, b)), "{options}");
             });
         }
     }
     store.put_array("input", &Array::of(&[1.0; 4], &[2, 2])).unwrap();
-    both(&place, &store, "transform", r#"{"operation": "rolling_mean"}"#, |_, _| panic!("it fails"));
+    both(&place, &store, "transform", r#"{"operation": "rolling_mean"}"#, |_, _| {
+        panic!("it fails")
+    });
     store.put_array("input", &Array::new("<f8", vec![2, 1], Order::F, &[0; 16])).unwrap();
     both(&place, &store, "transform", "{}", |one, other| assert_eq!(one, other));
-    store.put_msgpack("input", &Envelope::raw(), |p| {
-        p.map(1).str("x").array(&Array::of(&[1.0, 2.0, 4.0], &[3]));
-    })
-    .unwrap();
+    store
+        .put_msgpack("input", &Envelope::raw(), |p| {
+            p.map(1).str("x").array(&Array::of(&[1.0, 2.0, 4.0], &[3]));
+        })
+        .unwrap();
     both(&place, &store, "transform", r#"{"array": "x"}"#, |one, other| assert_eq!(one, other));
     both(&place, &store, "transform", r#"{"array": "y"}"#, |_, _| panic!("it fails"));
 }
@@ -273,7 +279,9 @@ fn group_delays_gives_what_the_one_in_c_gives() {
     let store = place.store();
     let seed = &mut 99;
     for rows in [0usize, 1, 5000] {
-        for (dtype, size) in [("|b1", 1), ("|i1", 1), ("<u2", 2), ("<i8", 8), ("|S3", 3), ("|S8", 8)] {
+        for (dtype, size) in
+            [("|b1", 1), ("|i1", 1), ("<u2", 2), ("<i8", 8), ("|S3", 3), ("|S8", 8)]
+        {
             let mut groups = vec![0u8; rows * size];
             for group in groups.chunks_mut(size) {
                 let value = random(seed) % if dtype == "|b1" { 2 } else { 300 };

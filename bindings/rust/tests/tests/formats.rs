@@ -38,7 +38,10 @@ fn slices_lie_in_the_view_and_are_of_its_type() {
     let array = view.array().unwrap();
     assert_eq!((array.dtype(), array.shape(), array.order()), ("<f4", &[10, 100][..], Order::C));
     let wrong = view.slice::<i32>().unwrap_err();
-    assert!(matches!(wrong, Error::InvalidArgument(_)) && wrong.message().contains("<f4"), "{wrong}");
+    assert!(
+        matches!(wrong, Error::InvalidArgument(_)) && wrong.message().contains("<f4"),
+        "{wrong}"
+    );
     assert!(array.slice::<f64>().is_err());
 
     store.put("raw", &[0; 12], &Envelope::raw()).unwrap();
@@ -115,22 +118,36 @@ impl Alone for Array<'_> {
 #[test]
 fn a_packer_says_what_went_wrong() {
     let failed = |write: fn(&mut zcx::Packer)| packed_length(write).unwrap_err();
-    let few = |p: &mut zcx::Packer| drop(p.list(2).nil());
+    let few = |p: &mut zcx::Packer| {
+        p.list(2).nil();
+    };
     assert!(matches!(failed(few), Error::InvalidArgument(_)));
-    let deep = |p: &mut zcx::Packer| (0..600).for_each(|_| drop(p.list(1)));
+    let deep = |p: &mut zcx::Packer| {
+        (0..600).for_each(|_| {
+            p.list(1);
+        })
+    };
     assert!(matches!(failed(deep), Error::LimitExceeded(_)));
-    let short = |p: &mut zcx::Packer| drop(p.array(&Array::of(&[1.0], &[2])));
+    let short = |p: &mut zcx::Packer| {
+        p.array(&Array::of(&[1.0], &[2]));
+    };
     assert!(matches!(failed(short), Error::InvalidArgument(_)));
-    let nul = |p: &mut zcx::Packer| drop(p.array(&Array::new("<f8\0", vec![], Order::C, &[0; 8])));
+    let nul = |p: &mut zcx::Packer| {
+        p.array(&Array::new("<f8\0", vec![], Order::C, &[0; 8]));
+    };
     assert!(failed(nul).message().contains("NUL"));
-    let huge = |p: &mut zcx::Packer| drop(p.array_with::<f64>(&[1 << 40, 1 << 40], |_| ()));
+    let huge = |p: &mut zcx::Packer| {
+        p.array_with::<f64>(&[1 << 40, 1 << 40], |_| ());
+    };
     assert!(failed(huge).message().contains("too large"));
     let foreign = |p: &mut zcx::Packer| Value::Extension(1, &[]).pack(p);
     assert!(failed(foreign).message().contains("extension"));
 
     let mut buffer = [0; 256];
     let aligned = buffer.as_ptr().align_offset(64);
-    let write = |p: &mut zcx::Packer| drop(p.str("four"));
+    let write = |p: &mut zcx::Packer| {
+        p.str("four");
+    };
     assert_eq!(pack_into(&mut buffer[aligned..aligned + 5], write).unwrap(), 5);
     assert!(pack_into(&mut buffer[aligned..aligned + 4], write).is_err(), "no room");
     assert!(pack_into(&mut buffer[aligned + 1..], write).is_err(), "not aligned");

@@ -40,7 +40,11 @@ fn a_worker_answers_calls_in_each_way() {
 
             let request = worker.take(MINUTE).unwrap();
             let n = request.value().unwrap().get("n").unwrap().as_i64().unwrap();
-            request.answer_msgpack(|p| drop(p.int(n + 1))).unwrap();
+            request
+                .answer_msgpack(|p| {
+                    p.int(n + 1);
+                })
+                .unwrap();
 
             let request = worker.take(MINUTE).unwrap();
             assert_eq!((request.text().unwrap(), request.bytes().len()), ("{}", 2));
@@ -51,7 +55,11 @@ fn a_worker_answers_calls_in_each_way() {
         assert_eq!(doubled.slice::<f64>().unwrap()[999], 1998.0);
         let sum = sums.calculate_view(doubled.view().unwrap()).unwrap();
         assert_eq!(sum.slice::<f64>().unwrap(), [999_000.0]);
-        let next = sums.calculate_msgpack(|p| drop(p.map(1).str("n").int(41))).unwrap();
+        let next = sums
+            .calculate_msgpack(|p| {
+                p.map(1).str("n").int(41);
+            })
+            .unwrap();
         assert_eq!(next.value().unwrap().as_i64(), Some(42));
         let text = sums.calculate(b"{}", &Envelope::json()).unwrap();
         assert_eq!(text.text().unwrap(), "[]");

@@ -1,6 +1,8 @@
 //! Store, loan, view, batch, scan: each public call, and bad input.
 use std::time::{Duration, Instant};
-use zcx::{Array, Durability, Envelope, Error, Format, Kept, ScanOptions, Store, StoreOptions, Ttl};
+use zcx::{
+    Array, Durability, Envelope, Error, Format, Kept, ScanOptions, Store, StoreOptions, Ttl,
+};
 use zcx_tests::place::Place;
 
 fn keys(store: &Store, options: &ScanOptions) -> Vec<String> {
@@ -113,7 +115,10 @@ fn times_to_live_are_kept() {
     };
     assert!(matches!(expired, Error::Expired(_)), "{expired}");
     assert!(store.sweep(true).unwrap().starts_with('{'));
-    assert_eq!(keys(&store, &ScanOptions { expired: true, ..Default::default() }), ["hour", "never"]);
+    assert_eq!(
+        keys(&store, &ScanOptions { expired: true, ..Default::default() }),
+        ["hour", "never"]
+    );
 }
 
 #[test]
@@ -219,7 +224,10 @@ fn an_error_record_says_why_there_is_no_result() {
     assert_eq!(value.get("trace").unwrap().as_str(), Some("line 1\nline 2"));
     assert_eq!(value.get("else"), None);
     let failed = store.wait("key", 0, None).unwrap_err();
-    assert!(matches!(failed, Error::Failed(_)) && failed.message().contains("it broke"), "{failed}");
+    assert!(
+        matches!(failed, Error::Failed(_)) && failed.message().contains("it broke"),
+        "{failed}"
+    );
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn types_are_shared_as_the_thread_rule_says() {
     table! {
         Store: true true
         View<'static>: true true
+        SharedView: true true
         Calculator: true true
         Worker: true true
         Reference: true true
@@ -90,6 +91,18 @@ fn a_view_is_read_and_released_in_other_threads() {
         scope.spawn(move || drop(view));
     });
     store.close().expect("nothing is held any more");
+}
+
+#[test]
+fn a_shared_view_keeps_its_store_open() {
+    let place = Place::new();
+    let store = std::sync::Arc::new(place.store());
+    store.put("key", b"held", &Envelope::raw()).unwrap();
+    let view = store.shared_view("key").unwrap();
+    assert!(store.shared_view("none").is_err());
+    drop(store);
+    let reader = std::thread::spawn(move || view.bytes().to_vec());
+    assert_eq!(reader.join().unwrap(), b"held");
 }
 
 #[test]

@@ -73,7 +73,8 @@ fn written_json(value: &Json) -> Json {
         Json::Real(value) => real(*value),
         Json::List(items) => Json::List(items.iter().map(written_json).collect()),
         Json::Map(pairs) => {
-            let pair = |pair: &(String, Json)| Json::List(vec![text(&pair.0), written_json(&pair.1)]);
+            let pair =
+                |pair: &(String, Json)| Json::List(vec![text(&pair.0), written_json(&pair.1)]);
             map(vec![("map", Json::List(pairs.iter().map(pair).collect()))])
         }
         same => same.clone(),
@@ -234,8 +235,13 @@ fn replay_foreign(case: &Json, name: &str) -> Result<Json, ()> {
     if case.get("kind").text() == "json" {
         return parse(&bytes).map(|value| written_json(&value)).map_err(drop);
     }
-    let whole = bytes.starts_with(&[0xff; 4]) && bytes.ends_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
-    if whole { Ok(case.get("expect").clone()) } else { Err(()) }
+    let whole =
+        bytes.starts_with(&[0xff; 4]) && bytes.ends_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    if whole {
+        Ok(case.get("expect").clone())
+    } else {
+        Err(())
+    }
 }
 
 // ---- the index ---------------------------------------------------------------------------------

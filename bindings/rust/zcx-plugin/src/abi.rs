@@ -44,8 +44,7 @@ pub struct Column {
 }
 
 type OptionsFn<T> = unsafe extern "C" fn(*mut OptionsHandle, *const c_char, T) -> T;
-type ArrayFn =
-    unsafe extern "C" fn(*mut CallHandle, *const c_char, *const c_char) -> *const Typed;
+type ArrayFn = unsafe extern "C" fn(*mut CallHandle, *const c_char, *const c_char) -> *const Typed;
 
 #[repr(C)]
 pub struct Core {
@@ -82,8 +81,7 @@ pub struct Core {
         data: *mut *mut c_void,
     ) -> c_int,
     pub output: unsafe extern "C" fn(*mut CallHandle, size: u64) -> *mut c_void,
-    pub answer:
-        unsafe extern "C" fn(*mut CallHandle, length: u64, format: *const c_char) -> c_int,
+    pub answer: unsafe extern "C" fn(*mut CallHandle, length: u64, format: *const c_char) -> c_int,
     pub answer_rows: unsafe extern "C" fn(*mut CallHandle, rows: u64) -> c_int,
     pub fail: unsafe extern "C" fn(*mut CallHandle, format: *const c_char, ...),
 }

@@ -83,7 +83,8 @@ impl<'c> Call<'c> {
     ) -> Result<Option<Array<'c>>> {
         let name = name.map(CString::new).transpose()?;
         let dtypes = CString::new(dtypes)?;
-        let text = |text: &CString| if text.as_bytes().is_empty() { ptr::null() } else { text.as_ptr() };
+        let text =
+            |text: &CString| if text.as_bytes().is_empty() { ptr::null() } else { text.as_ptr() };
         let name = name.as_ref().map_or(ptr::null(), |name| name.as_ptr());
         // SAFETY: the handle and the array that it hands out are valid while calculate() runs ('c).
         let typed = unsafe { find(self.handle, name, text(&dtypes)).as_ref() };

@@ -111,7 +111,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> std::result::Result<T, String
 
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into())
 }
 
 /// Keeps the message and place of a calculator's panic for its caller instead of printing them; any

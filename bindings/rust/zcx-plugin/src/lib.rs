@@ -38,7 +38,9 @@
 #[cfg(not(all(target_os = "linux", target_endian = "little", target_pointer_width = "64")))]
 compile_error!("zcx runs on 64-bit little-endian Linux only");
 #[cfg(not(panic = "unwind"))]
-compile_error!("a plug-in built with panic = \"abort\" would end its caller: leave it at \"unwind\"");
+compile_error!(
+    "a plug-in built with panic = \"abort\" would end its caller: leave it at \"unwind\""
+);
 
 pub mod abi;
 mod array;

@@ -67,10 +67,14 @@ fn check<T: Pod>(bytes: &[u8]) -> Result<usize, Mismatch> {
     let (size, name) = (size_of::<T>(), T::DTYPE);
     if bytes.len() % size != 0 {
         let length = bytes.len();
-        return Err(Mismatch(format!("{length} bytes are no whole number of {name}, {size} bytes each")));
+        return Err(Mismatch(format!(
+            "{length} bytes are no whole number of {name}, {size} bytes each"
+        )));
     }
     if bytes.as_ptr() as usize % align_of::<T>() != 0 && !bytes.is_empty() {
-        return Err(Mismatch(format!("the bytes do not begin where a {name} may: every {size} bytes")));
+        return Err(Mismatch(format!(
+            "the bytes do not begin where a {name} may: every {size} bytes"
+        )));
     }
     Ok(bytes.len() / size)
 }

@@ -176,11 +176,8 @@ extern "C" {
         call: *mut zcx_call,
         error: *mut zcx_error,
     ) -> zcx_status;
-    pub fn zcx_call_wait(
-        call: *mut zcx_call,
-        timeout_ms: i64,
-        error: *mut zcx_error,
-    ) -> zcx_status;
+    pub fn zcx_call_wait(call: *mut zcx_call, timeout_ms: i64, error: *mut zcx_error)
+        -> zcx_status;
     pub fn zcx_call_cancel(call: *mut zcx_call, error: *mut zcx_error) -> zcx_status;
     pub fn zcx_worker_open(
         out: *mut *mut zcx_worker,

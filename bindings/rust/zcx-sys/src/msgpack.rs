@@ -27,18 +27,10 @@ pub struct zcx_builder {
         Option<unsafe extern "C" fn(context: *mut c_void, value: u64) -> *mut c_void>,
     pub real: Option<unsafe extern "C" fn(context: *mut c_void, value: f64) -> *mut c_void>,
     pub str: Option<
-        unsafe extern "C" fn(
-            context: *mut c_void,
-            text: *const c_char,
-            length: u64,
-        ) -> *mut c_void,
+        unsafe extern "C" fn(context: *mut c_void, text: *const c_char, length: u64) -> *mut c_void,
     >,
     pub bin: Option<
-        unsafe extern "C" fn(
-            context: *mut c_void,
-            data: *const c_void,
-            length: u64,
-        ) -> *mut c_void,
+        unsafe extern "C" fn(context: *mut c_void, data: *const c_void, length: u64) -> *mut c_void,
     >,
     pub list: Option<unsafe extern "C" fn(context: *mut c_void, items: u64) -> *mut c_void>,
     pub add: Option<

@@ -160,15 +160,13 @@ impl<'c> Pending<'c> {
     /// The answer, when it is there within `timeout` (`None`: for ever). On an error the call comes
     /// back with it: [`Error::TimedOut`](crate::Error::TimedOut) says that it is still under way, any
     /// other that it has ended.
-    pub fn wait(
-        self,
-        timeout: Option<Duration>,
-    ) -> std::result::Result<Answer, Kept<Pending<'c>>> {
+    pub fn wait(self, timeout: Option<Duration>) -> std::result::Result<Answer, Kept<Pending<'c>>> {
         let call = self.handle.as_ptr();
         // SAFETY: the call is ours.
         match check(|e| unsafe { zcx_call_wait(call, raw::timeout(timeout), e) }) {
-            Ok(()) => Answer::of(self.handle).map_err(|(error, handle)| {
-                Kept { error, kept: Pending { handle, input: PhantomData } }
+            Ok(()) => Answer::of(self.handle).map_err(|(error, handle)| Kept {
+                error,
+                kept: Pending { handle, input: PhantomData },
             }),
             Err(error) => Err(Kept { error: self.handle.traced(error), kept: self }),
         }

@@ -151,7 +151,7 @@ impl Envelope {
         Envelope { dtype, shape: shape.to_vec(), order, ..Envelope::of(Format::Numpy) }
     }
 
-    pub(crate) fn to_raw(&self) -> Result<RawEnvelope> {
+    pub(crate) fn to_raw(&self) -> Result<RawEnvelope<'_>> {
         let mut raw = empty();
         raw.format = self.format.tag();
         raw.flags = if self.error { ZCX_FLAG_ERROR } else { 0 }

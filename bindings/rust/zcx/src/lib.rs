@@ -25,7 +25,7 @@
 //!
 //! | type | threads |
 //! |---|---|
-//! | [`Store`], [`View`], [`Calculator`], [`Worker`], [`Reference`] | used by all at once |
+//! | [`Store`], [`View`], [`SharedView`], [`Calculator`], [`Worker`], [`Reference`] | used by all at once |
 //! | [`Loan`], [`Scan`], [`Batch`], [`Packer`] | by one at a time; may move |
 //! | [`Call`], [`Pending`], [`Answer`], [`Request`] | by one at a time; may move |
 //!
@@ -62,7 +62,7 @@ pub use reference::{Encoding, Reference};
 pub use scan::{Entry, Scan, ScanOptions};
 pub use store::{Durability, Store, StoreOptions};
 pub use value::Value;
-pub use view::View;
+pub use view::{SharedView, View};
 pub use worker::{Request, Worker};
 #[doc(no_inline)]
 pub use zcx_plugin as plugin;

@@ -93,7 +93,9 @@ impl<'s> Loan<'s> {
     pub fn resize(&mut self, size: u64) -> Result<()> {
         let capacity = self.capacity();
         if size > capacity {
-            return Err(Error::invalid(format!("{size} bytes do not fit a loan of {capacity} bytes")));
+            return Err(Error::invalid(format!(
+                "{size} bytes do not fit a loan of {capacity} bytes"
+            )));
         }
         self.size = size;
         Ok(())

@@ -124,7 +124,10 @@ impl<'b> Packer<'b> {
         let count = count.filter(|count| *count <= ZCX_PAYLOAD_MAX / size_of::<T>() as u64);
         let count = match count {
             Some(count) => count as usize,
-            None => return self.fail(Error::invalid(format!("an array of shape {shape:?} is too large"))),
+            None => {
+                return self
+                    .fail(Error::invalid(format!("an array of shape {shape:?} is too large")))
+            }
         };
         self.place(T::DTYPE, shape, Order::C, (count * size_of::<T>()) as u64, |to| {
             // SAFETY: `to` is 64-byte aligned room for `count` values in the buffer, which is ours.

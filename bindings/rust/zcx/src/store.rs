@@ -1,12 +1,15 @@
 use crate::error::check;
 use crate::raw::{self, c_string, milliseconds, take_text, text};
-use crate::{Array, Batch, Envelope, Error, Loan, Packer, Result, Scan, ScanOptions, Ttl, View};
+use crate::{
+    Array, Batch, Envelope, Error, Loan, Packer, Result, Scan, ScanOptions, SharedView, Ttl, View,
+};
 use std::ffi::CString;
 use std::mem::{size_of, zeroed, ManuallyDrop};
 use std::os::raw::c_char;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::time::Duration;
 use zcx_sys::*;
 
@@ -66,7 +69,8 @@ impl Store {
     /// Opens the store in directory `path`, or at the default path.
     pub fn open_with(path: Option<&Path>, options: &StoreOptions) -> Result<Store> {
         let path = path.map(|path| CString::new(path.as_os_str().as_bytes())).transpose();
-        let path = path.map_err(|_| Error::invalid("the path of the store has a NUL in it".into()))?;
+        let path =
+            path.map_err(|_| Error::invalid("the path of the store has a NUL in it".into()))?;
         let database = c_string("database's name", &options.database)?;
         // SAFETY: zeros are valid options.
         let mut raw: zcx_store_options = unsafe { zeroed() };
@@ -224,6 +228,11 @@ impl Store {
         })?;
         // SAFETY: on success it is a new view of this store.
         Ok(unsafe { View::from_raw(view) })
+    }
+
+    /// The same, for who stores views: it keeps the store open.
+    pub fn shared_view(self: &Arc<Self>, key: impl AsRef<[u8]>) -> Result<SharedView> {
+        SharedView::open(self, key.as_ref())
     }
 
     /// Waits until the key has a record of a later transaction than `after` (0: any), at most

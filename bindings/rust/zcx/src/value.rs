@@ -33,9 +33,7 @@ impl<'a> Value<'a> {
         let (start, length) = (data.as_ptr().cast(), data.len() as u64);
         // SAFETY: the builder's callbacks make and take boxed values whose lifetime is that of the
         // payload, 'a.
-        check(|e| unsafe {
-            zcx_unpack(&mut out, start, length, &BUILDER, ptr::null_mut(), e)
-        })?;
+        check(|e| unsafe { zcx_unpack(&mut out, start, length, &BUILDER, ptr::null_mut(), e) })?;
         // SAFETY: the reader returns what a callback made, and has let go of it.
         Ok(unsafe { take(out) })
     }
@@ -43,9 +41,11 @@ impl<'a> Value<'a> {
     /// The value at a text key of a map; `None` when it has none, or is no map.
     pub fn get(&self, key: &str) -> Option<&Value<'a>> {
         match self {
-            Value::Map(pairs) => {
-                pairs.iter().rev().find(|(name, _)| *name == Value::Str(key)).map(|(_, value)| value)
-            }
+            Value::Map(pairs) => pairs
+                .iter()
+                .rev()
+                .find(|(name, _)| *name == Value::Str(key))
+                .map(|(_, value)| value),
             _ => None,
         }
     }
@@ -54,7 +54,9 @@ impl<'a> Value<'a> {
     pub fn array(&self, key: &str) -> Result<&Array<'a>> {
         match self.get(key) {
             Some(Value::Array(array)) => Ok(array),
-            Some(_) => Err(Error::invalid(format!("what the payload has under '{key}' is no array"))),
+            Some(_) => {
+                Err(Error::invalid(format!("what the payload has under '{key}' is no array")))
+            }
             None => Err(Error::invalid(format!("the payload has nothing under '{key}'"))),
         }
     }
@@ -217,7 +219,12 @@ unsafe extern "C" fn array(_: *mut c_void, array: *const zcx_array) -> Object {
     give(Value::Array(Array::new(dtype, shape, order, bytes(array.data, array.nbytes))))
 }
 
-unsafe extern "C" fn extension(_: *mut c_void, kind: i8, data: *const c_void, length: u64) -> Object {
+unsafe extern "C" fn extension(
+    _: *mut c_void,
+    kind: i8,
+    data: *const c_void,
+    length: u64,
+) -> Object {
     give(Value::Extension(kind, bytes(data, length)))
 }
 

@@ -1,8 +1,11 @@
 use crate::envelope::empty;
 use crate::error::check;
-use crate::{raw, Array, Envelope, Result, Value};
+use crate::{raw, Array, Envelope, Result, Store, Value};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use zcx_plugin::Pod;
 use zcx_sys::*;
 
@@ -129,5 +132,28 @@ impl Drop for View<'_> {
     fn drop(&mut self) {
         // SAFETY: released once.
         unsafe { zcx_view_release(self.as_ptr()) }
+    }
+}
+
+/// A view that keeps its store open, and so has no lifetime: for who stores views.
+#[derive(Debug)]
+pub struct SharedView {
+    view: View<'static>, // dropped first
+    _store: Arc<Store>,
+}
+
+impl SharedView {
+    pub(crate) fn open(store: &Arc<Store>, key: &[u8]) -> Result<SharedView> {
+        let view = ManuallyDrop::new(store.view(key)?);
+        // SAFETY: the view is handed over, and its store stays open as long as the Arc beside it.
+        Ok(SharedView { view: unsafe { View::from_raw(view.as_ptr()) }, _store: store.clone() })
+    }
+}
+
+impl Deref for SharedView {
+    type Target = View<'static>;
+
+    fn deref(&self) -> &View<'static> {
+        &self.view
     }
 }

@@ -192,7 +192,8 @@ impl Request {
     pub fn fail(self, message: &str, trace: Option<&str>) {
         let clean = |text: &str| c_string("text", &text.replace('\0', "\u{fffd}")).ok();
         let (message, trace) = (clean(message), trace.and_then(clean));
-        let text = |text: &Option<std::ffi::CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
+        let text =
+            |text: &Option<std::ffi::CString>| text.as_ref().map_or(ptr::null(), |t| t.as_ptr());
         // SAFETY: the call is ours, the texts are valid during the call.
         unsafe { zcx_call_fail(self.handle.as_ptr(), text(&message), text(&trace)) }
     }

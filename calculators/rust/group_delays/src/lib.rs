@@ -54,7 +54,9 @@ impl Calculator for GroupDelays {
         for &quantile in &quantiles {
             if !(last..=1.0).contains(&quantile) {
                 let allowed = "allowed: ascending numbers from 0 to 1";
-                return Err(format!("option 'quantiles' has {quantile} after {last}; {allowed}").into());
+                return Err(
+                    format!("option 'quantiles' has {quantile} after {last}; {allowed}").into()
+                );
             }
             last = quantile;
         }

@@ -28,7 +28,8 @@ impl Calculator for Rank {
         let group = call.array(Some("group"), GROUPS)?;
         let (count, mean) = (call.slice::<i64>(Some("count"))?, call.slice::<f64>(Some("mean"))?);
         if group.len() as usize != count.len() || count.len() != mean.len() {
-            let why = format!("{} groups, {} counts and {} means", group.len(), count.len(), mean.len());
+            let why =
+                format!("{} groups, {} counts and {} means", group.len(), count.len(), mean.len());
             return Err(why.into());
         }
         let mut order: Vec<usize> =

@@ -33,7 +33,9 @@ impl Calculator for Transform {
         let low = options.number("low", f64::NEG_INFINITY)?;
         let high = options.number("high", f64::INFINITY)?;
         if low.is_nan() || high.is_nan() || low > high {
-            return Err(format!("option 'low' is {low}; allowed: at most 'high', which is {high}").into());
+            return Err(
+                format!("option 'low' is {low}; allowed: at most 'high', which is {high}").into()
+            );
         }
         let window = options.number("window", 7.0)?;
         if !(1.0..=1e9).contains(&window) || window.fract() != 0.0 {
@@ -70,7 +72,8 @@ impl Transform {
             Operation::RollingMean { window } => {
                 let dimensions = array.shape().len();
                 if dimensions != 1 {
-                    let why = format!("operation 'rolling_mean' needs one dimension, not {dimensions}");
+                    let why =
+                        format!("operation 'rolling_mean' needs one dimension, not {dimensions}");
                     return Err(why.into());
                 }
                 rolling_mean(to, from, window);

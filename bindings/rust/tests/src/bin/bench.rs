@@ -18,7 +18,9 @@ fn main() {
     let store = place.store_with(&options);
     let c = CStore::open(&store);
     store.loan(SIZE).unwrap().publish(KEY, SIZE, &Envelope::raw()).unwrap();
-    report("Rust: view+release", "the same in C", view_and_release(&store), || c.view_and_release());
+    report("Rust: view+release", "the same in C", view_and_release(&store), || {
+        c.view_and_release()
+    });
     report("Rust: loan+publish+view+release, 100 MB", "the same in C", cycle(&store), || c.cycle());
 }
 

@@ -33,7 +33,9 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             let answer = calculator.calculate_view(&view)?;
             std::io::stdout().write_all(answer.bytes())?;
         }
-        _ => return Err("usage: peer write|read STORE KEY FORMAT SIZE, peer call CONFIG KEY".into()),
+        _ => {
+            return Err("usage: peer write|read STORE KEY FORMAT SIZE, peer call CONFIG KEY".into())
+        }
     }
     Ok(())
 }
