@@ -113,15 +113,14 @@ class Queue:
 
     def serving(self, *arguments, **options):
         """A worker that is there already."""
-        before = self.stat().get("workers", 0)
         process = self.start(*arguments, **options)
-        until(lambda: self.stat().get("workers", 0) > before)
+        until(lambda: process.pid in self.stat()["processes"])
         return process
 
     def stat(self):
         with zcx.Store(self.path, budget=512 << 20) as store:
             queues = [one for one in store.stat()["queues"] if one["name"] == self.config["queue"]]
-        return queues[0] if queues else {"waiting": 0, "claims": []}
+        return queues[0] if queues else {"waiting": 0, "claims": [], "processes": []}
 
     def assert_empty(self):
         """Nothing is left of all the calls."""
