@@ -22,7 +22,8 @@ struct call {
 static const struct argp_option options[] = {
     {"queue", 'q', "NAME", 0, "Call the workers of this queue", 0},
     {"plugin", 'P', "FILE", 0, "Call this plug-in, in this process", 0},
-    {"config", 'c', "JSON", 0, "The calculator's configuration: JSON text, or the path of a file", 0},
+    {"config", 'c', "JSON", 0, "The calculator's configuration: JSON text, or the path of a file",
+     0},
     {"output", 'o', "FILE", 0, "Write the result there", 0},
     {"keep", 'k', NULL, 0, "Leave the result in the store and write its key instead", 0},
     {"verbose", 'v', NULL, 0, "Show the trace of a calculator that failed", 0},
@@ -153,14 +154,16 @@ static zcx_status await(const struct call *call, zcx_exchange *exchange, zcx_cal
         if (cancelled) return cancelled;
         error->status = interrupted ? ZCX_ECANCELLED : ZCX_ETIMEDOUT;
         if (interrupted)
-            snprintf(error->message, sizeof error->message, "calculator '%s': the call was "
-                     "cancelled by signal %d", zcx_exchange_name(exchange), (int)interrupted);
+            snprintf(error->message, sizeof error->message,
+                     "calculator '%s': the call was "
+                     "cancelled by signal %d",
+                     zcx_exchange_name(exchange), (int)interrupted);
         else
             snprintf(error->message, sizeof error->message,
-                     "calculator '%s': no answer in %" PRId64 " ms from queue '%s', which %"
-                     JSON_INTEGER_FORMAT " workers take from", zcx_exchange_name(exchange),
-                     zcx_exchange_wait_timeout_ms(exchange), call->queue,
-                     count_workers(zcx_exchange_store(exchange), call->queue));
+                     "calculator '%s': no answer in %" PRId64
+                     " ms from queue '%s', which %" JSON_INTEGER_FORMAT " workers take from",
+                     zcx_exchange_name(exchange), zcx_exchange_wait_timeout_ms(exchange),
+                     call->queue, count_workers(zcx_exchange_store(exchange), call->queue));
         return error->status;
     }
 }
@@ -202,9 +205,10 @@ static int write_result(const struct call *call, zcx_call *handle)
     if (zcx_call_result(&data, &length, &envelope, handle, &error) != ZCX_OK)
         return fail(&call->common, &error);
     if (call->keep && !key)
-        return fail_text(&call->common, EXIT_USAGE,
-                         "the result came directly, so --keep has nothing to keep: enable the store "
-                         "with lmdb_enabled, and exchange mode reference for small results");
+        return fail_text(
+            &call->common, EXIT_USAGE,
+            "the result came directly, so --keep has nothing to keep: enable the store "
+            "with lmdb_enabled, and exchange mode reference for small results");
     if (call->keep) zcx_call_keep_result(handle);
     if (call->keep && !call->common.json)
         printf("%.*s\n", (int)key_length, (const char *)key);

@@ -74,8 +74,7 @@ static error_t parse_wait(int key, char *argument, struct argp_state *state)
 
 static const struct argp shared_argp = {.options = common_options, .parser = parse_common};
 static const struct argp_child shared[] = {{&shared_argp, 0, NULL, 0}, {0}};
-const struct argp common_argp = {
-    .options = lock_options, .parser = parse_lock, .children = shared};
+const struct argp common_argp = {.options = lock_options, .parser = parse_lock, .children = shared};
 const struct argp waiting_argp = {
     .options = wait_options, .parser = parse_wait, .children = shared};
 const struct argp_child common_children[] = {{&common_argp, 0, NULL, 0}, {0}};

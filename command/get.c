@@ -46,8 +46,8 @@ static int report_error_record(const struct get *get, const zcx_view *view)
     json_t *record = msgpack_json(zcx_view_data(view), zcx_view_length(view));
     const char *message = json_string_value(json_object_get(record, "message"));
     const char *trace = json_string_value(json_object_get(record, "trace"));
-    int code = fail_text(&get->common, EXIT_FAILED, "the record at '%s' is an error: %s",
-                         get->key, message ? message : "(its message cannot be read)");
+    int code = fail_text(&get->common, EXIT_FAILED, "the record at '%s' is an error: %s", get->key,
+                         message ? message : "(its message cannot be read)");
     if (trace && *trace && !get->common.json) fprintf(stderr, "%s\n", trace);
     json_decref(record);
     return code;

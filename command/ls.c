@@ -77,10 +77,10 @@ void print_record(FILE *file, const struct common *common, bool details, struct 
     }
     if (details)
         fprintf(file, "%-8s %10s  %14s  %14s  ",
-               envelope->flags & ZCX_FLAG_ERROR ? "error" : zcx_format_name(envelope->format),
-               size_text(size, envelope->length, exact),
-               span_text(age, now > envelope->created ? now - envelope->created : 0, exact),
-               expiry_text(expiry, envelope, exact));
+                envelope->flags & ZCX_FLAG_ERROR ? "error" : zcx_format_name(envelope->format),
+                size_text(size, envelope->length, exact),
+                span_text(age, now > envelope->created ? now - envelope->created : 0, exact),
+                expiry_text(expiry, envelope, exact));
     print_key(file, key.data, key.length);
     fputc('\n', file);
 }

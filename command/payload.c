@@ -84,8 +84,7 @@ int write_payload(const struct common *common, const char *file, const void *dat
 {
     int to = STDOUT_FILENO;
     if (file) to = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (to < 0)
-        return fail_text(common, EXIT_SYSTEM, "cannot open %s: %s", file, strerror(errno));
+    if (to < 0) return fail_text(common, EXIT_SYSTEM, "cannot open %s: %s", file, strerror(errno));
     progress_begin("writing", length);
     bool written = write_all(to, data, length);
     int problem = errno;

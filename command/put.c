@@ -172,8 +172,8 @@ static int publish_large(zcx_store *store, const struct put *put, int file, stru
     progress_begin("reading", size);
     int code = fill(&loan, length, filled, store, put, file);
     progress_end();
-    if (!code && zcx_loan_publish(loan, key.data, key.length, *length, &put->payload.envelope, transaction,
-                                  &error) != ZCX_OK)
+    if (!code && zcx_loan_publish(loan, key.data, key.length, *length, &put->payload.envelope,
+                                  transaction, &error) != ZCX_OK)
         code = fail(&put->common, &error);
     if (code) zcx_loan_discard(loan);
     return code;
@@ -193,8 +193,8 @@ static int publish(zcx_store *store, const struct put *put, int file)
         code = fail_read(put);
     else if (got > 0)
         code = publish_large(store, put, file, key, head, length, &length, &transaction);
-    else if (zcx_store_put(store, key.data, key.length, head, length, &put->payload.envelope, &transaction,
-                           &error) != ZCX_OK)
+    else if (zcx_store_put(store, key.data, key.length, head, length, &put->payload.envelope,
+                           &transaction, &error) != ZCX_OK)
         code = fail(&put->common, &error);
     if (code || !put->common.json) return code;
     json_t *object = json_pack("{s:I, s:I}", "length", (json_int_t)length, "transaction",
@@ -208,13 +208,11 @@ int command_put(int argc, char **argv)
 {
     static const struct argp_child children[] = {
         {&common_argp, 0, NULL, 0}, {&payload_argp, 0, NULL, 0}, {0}};
-    const struct argp argp = {options,
-                              parse_option,
-                              "KEY [FILE]",
-                              "Publish FILE, or standard input when it is - or missing, at KEY.",
-                              children,
-                              NULL,
-                              NULL};
+    const struct argp argp = {
+        options,      parse_option,
+        "KEY [FILE]", "Publish FILE, or standard input when it is - or missing, at KEY.",
+        children,     NULL,
+        NULL};
     struct put put = {.payload = {.envelope = ZCX_ENVELOPE_INIT}, .wanted = ZCX_STORE_OPTIONS_INIT};
     int code = EXIT_OK, file = STDIN_FILENO;
     parse(&argp, argc, argv, &put);

@@ -174,9 +174,9 @@ static json_t *pids_text(const json_t *pids)
     char text[CELL] = "-";
     size_t index, used = 0;
     json_t *pid;
-    json_array_foreach(pids, index, pid) if (used < sizeof text)
-        used += snprintf(text + used, sizeof text - used, "%s%" JSON_INTEGER_FORMAT,
-                         index ? ", " : "", json_integer_value(pid));
+    json_array_foreach(pids, index, pid) if (used < sizeof text) used +=
+        snprintf(text + used, sizeof text - used, "%s%" JSON_INTEGER_FORMAT, index ? ", " : "",
+                 json_integer_value(pid));
     return json_string(text);
 }
 

@@ -66,8 +66,8 @@ int command_wait(int argc, char **argv)
     zcx_store *store = open_store(&wait.common, NULL, &code);
     if (!store) return code;
     struct key key = parse_key(&wait.common, wait.key);
-    zcx_status status = zcx_store_wait(&view, store, key.data, key.length, wait.after,
-                                       wait.common.wait_ms, &error);
+    zcx_status status =
+        zcx_store_wait(&view, store, key.data, key.length, wait.after, wait.common.wait_ms, &error);
     if (!status) status = zcx_view_envelope(view, &envelope, &error);
     if (status)
         code = fail(&wait.common, &error);

@@ -1,5 +1,5 @@
-/* zcx watch: keys as they come. Each look is a scan of one snapshot; what a later transaction than the
- * last look's published has come since. */
+/* zcx watch: keys as they come. Each look is a scan of one snapshot; what a later transaction than
+ * the last look's published has come since. */
 #include "command.h"
 
 #include <errno.h>

@@ -30,9 +30,11 @@ struct seat {
 
 static const struct argp_option options[] = {
     {"plugin", 'P', "FILE", 0, "The plug-in: a shared object that exports zcx_plugin", 0},
-    {"config", 'c', "JSON", 0, "The calculator's configuration: JSON text, or the path of a file", 0},
+    {"config", 'c', "JSON", 0, "The calculator's configuration: JSON text, or the path of a file",
+     0},
     {"queue", 'q', "NAME", 0, "Take the calls of this queue", 0},
-    {"concurrency", 'n', "N", 0, "Answer up to N calls at a time, each in a thread (default: 1)", 0},
+    {"concurrency", 'n', "N", 0, "Answer up to N calls at a time, each in a thread (default: 1)",
+     0},
     {0},
 };
 
@@ -265,8 +267,10 @@ int command_worker(int argc, char **argv)
         options,
         parse_option,
         "--plugin=FILE --queue=NAME",
-        "Answer the calls of a queue with a plug-in, until SIGTERM or SIGINT: then what is begun is "
-        "finished, and nothing more is taken; a second SIGINT ends it at once. A call that fails is "
+        "Answer the calls of a queue with a plug-in, until SIGTERM or SIGINT: then what is begun "
+        "is "
+        "finished, and nothing more is taken; a second SIGINT ends it at once. A call that fails "
+        "is "
         "answered with its error, and noted on standard error (ZCX_LOG=off: not).",
         common_children,
         NULL,

@@ -13,12 +13,18 @@ COMMAND = pathlib.Path(os.environ.get("ZCX_COMMAND", ROOT / "build/release/comma
 BUILD = COMMAND.parents[1]
 CALCULATORS = BUILD / "calculators"
 BAD_PLUGINS = BUILD / "tests/plugins"
+MISBEHAVE = BAD_PLUGINS / "misbehave.so"
 
 
 def library():
     """The libzcx that the command runs with."""
     libraries = subprocess.run(["ldd", COMMAND], capture_output=True, text=True).stdout
     return next(line.split()[2] for line in libraries.splitlines() if "libzcx" in line)
+
+
+def doing(action):
+    """What the misbehaving plug-in is to do."""
+    return "--config=" + json.dumps({"options": {"do": action}})
 
 
 def until(condition, seconds=30):
