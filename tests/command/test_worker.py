@@ -228,21 +228,6 @@ def test_misbehaviour_is_the_callers_error(zcx, action, says):
     zcx.assert_left()
 
 
-def test_what_a_worker_says(zcx):
-    quiet = zcx.worker(MISBEHAVE, "primes", doing("fail"), "--json")
-    assert json.loads(quiet.said)["event"] == "started"
-    zcx.run("call", "--queue=primes", stdin=b"3", code=10)
-    said = json.loads(quiet.stderr.readline())
-    assert said["event"] == "failed" and said["queue"] == "primes" and "prime" in said["error"]
-    end(quiet)
-    for level, lines in [("off", 0), ("warn", 1), ("info", 2)]:
-        worker = zcx.start("worker", f"--plugin={MISBEHAVE}", "--queue=primes", doing("fail"),
-                           env={**os.environ, "ZCX_LOG": level})
-        zcx.run("call", "--queue=primes", stdin=b"3", code=10)
-        worker.terminate()
-        assert len(worker.communicate()[1].splitlines()) == lines
-
-
 def test_a_trace_is_shown_when_asked_for(zcx):
     """C plug-ins have none, so this worker is the library's."""
     program = """if True:

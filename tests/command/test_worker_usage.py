@@ -1,4 +1,5 @@
-"""Wrong options and bad plug-ins of worker and call: exit codes, and sentences that name them."""
+"""What worker and call say: of wrong options and bad plug-ins, and of what goes on."""
+import json
 import os
 
 import pytest
@@ -47,3 +48,18 @@ def test_wrong_usage(zcx, arguments, code, says):
 def test_a_call_makes_no_store(zcx):
     assert str(zcx.path) in zcx.error("call", "-q", "q", stdin=b"x", code=1)
     assert not zcx.path.exists()
+
+
+def test_what_a_worker_says(zcx):
+    quiet = zcx.worker(MISBEHAVE, "primes", doing("fail"), "--json")
+    assert json.loads(quiet.said)["event"] == "started"
+    zcx.run("call", "--queue=primes", stdin=b"3", code=10)
+    said = json.loads(quiet.stderr.readline())
+    assert said["event"] == "failed" and said["queue"] == "primes" and "prime" in said["error"]
+    end(quiet)
+    for level, lines in [("off", 0), ("warn", 1), ("info", 2)]:
+        worker = zcx.start("worker", f"--plugin={MISBEHAVE}", "--queue=primes", doing("fail"),
+                           env={**os.environ, "ZCX_LOG": level})
+        zcx.run("call", "--queue=primes", stdin=b"3", code=10)
+        worker.terminate()
+        assert len(worker.communicate()[1].splitlines()) == lines
