@@ -24,10 +24,11 @@ demo: build python ## Run the demo: flights from Python to C calculators and bac
 test: packages ## Run all tests: C, sanitizers, Python, the command, the examples
 	@$(MAKE) --no-print-directory --keep-going checks
 
-bench: build python ## Print the figures of the README
+bench: build python rust ## Print the figures of the README
 	$(RELEASE)/bench/zcx-bench
 	$(RELEASE)/bench/zcx-bench-workers
 	$(RELEASE)/bench/zcx-bench-cpp
+	LD_LIBRARY_PATH=$(RELEASE)/core build/rust/release/bench
 	$(PYTHON) bench/bench.py
 
 soak: build ## Run the long tier of the crash tests
@@ -51,6 +52,9 @@ python: build
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-index --no-deps \
 	    --no-build-isolation --force-reinstall ./bindings/python
 
+rust: build
+	@bindings/rust/check.sh $(RELEASE) build/rust build
+
 checks: check-c check-memory check-threads check-python check-rust check-examples
 
 check-c: build
@@ -73,5 +77,5 @@ check-rust: build
 check-examples: python
 	$(PYTHON) examples/flights/demo.py
 
-.PHONY: help demo test bench soak install clean packages build python checks \
+.PHONY: help demo test bench soak install clean packages build python rust checks \
     check-c check-memory check-threads check-python check-rust check-examples

@@ -12,6 +12,7 @@ macro_rules! has {
         impl<T: ?Sized + $trait> Probe<T> {
             const HAS: bool = true;
         }
+        #[allow(dead_code)]
         trait Otherwise {
             const HAS: bool = false;
         }

@@ -90,7 +90,7 @@ const FORMAT: &str = "%.*s\0";
 
 thread_local! {
     /// What the panic hook saw while a calculator ran in this thread: outer `None` when none runs.
-    static PANIC: RefCell<Option<Option<String>>> = RefCell::new(None);
+    static PANIC: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
 }
 
 /// What `work` returned, or why it failed: an error, or a panic, which goes no further.

@@ -1,5 +1,5 @@
 //! Exchange, reference, call, calculator.
-use crate::{opaque, zcx_envelope, zcx_error, zcx_format, zcx_status, zcx_store, zcx_view};
+use crate::{zcx_envelope, zcx_error, zcx_format, zcx_status, zcx_store, zcx_view};
 use std::os::raw::{c_char, c_uint, c_void};
 
 opaque! {

@@ -14,7 +14,6 @@ macro_rules! opaque {
         }
     )*};
 }
-pub(crate) use opaque;
 
 mod calculator;
 mod msgpack;

@@ -1,5 +1,5 @@
 //! msgpack with typed arrays in place.
-use crate::{opaque, zcx_error, zcx_status};
+use crate::{zcx_error, zcx_status};
 use std::os::raw::{c_char, c_void};
 
 pub const ZCX_EXT_ARRAY: i8 = 78;

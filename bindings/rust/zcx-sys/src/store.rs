@@ -1,5 +1,5 @@
 //! Store, loan, view, scan, batch, and what looks after a store.
-use crate::{opaque, zcx_envelope, zcx_error, zcx_status};
+use crate::{zcx_envelope, zcx_error, zcx_status};
 use std::os::raw::{c_char, c_uint, c_void};
 
 opaque! {

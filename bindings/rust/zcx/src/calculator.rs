@@ -62,23 +62,27 @@ impl Calculator {
         unsafe { zcx_calculator_exchange(self.as_ptr()) }
     }
 
-    // What the configuration says. SAFETY of each: the exchange lives as long as the calculator.
-
+    /// `name`, which is part of the keys.
     pub fn name(&self) -> &str {
+        // SAFETY: the exchange lives as long as the calculator.
         unsafe { text(zcx_exchange_name(self.exchange())) }.unwrap_or_default()
     }
 
     /// `calculator`, the language that it is written in.
     pub fn language(&self) -> Option<&str> {
+        // SAFETY: the exchange lives as long as the calculator.
         unsafe { text(zcx_exchange_language(self.exchange())) }
     }
 
     /// `lmdb_enabled`.
     pub fn enabled(&self) -> bool {
+        // SAFETY: the exchange lives as long as the calculator.
         unsafe { zcx_exchange_enabled(self.exchange()) }
     }
 
+    /// `lmdb_exchange_mode`.
     pub fn mode(&self) -> Mode {
+        // SAFETY: the exchange lives as long as the calculator.
         match unsafe { zcx_exchange_mode(self.exchange()) } {
             ZCX_MODE_INPUT => Mode::Input,
             ZCX_MODE_OUTPUT => Mode::Output,
@@ -87,11 +91,15 @@ impl Calculator {
         }
     }
 
+    /// `lmdb_data_format`.
     pub fn format(&self) -> Format {
+        // SAFETY: the exchange lives as long as the calculator.
         Format::from_tag(unsafe { zcx_exchange_format(self.exchange()) })
     }
 
+    /// `lmdb_wait_timeout`.
     pub fn wait_timeout(&self) -> Duration {
+        // SAFETY: the exchange lives as long as the calculator.
         let time = unsafe { zcx_exchange_wait_timeout_ms(self.exchange()) };
         Duration::from_millis(time.max(0) as u64)
     }

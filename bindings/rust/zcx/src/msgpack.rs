@@ -70,41 +70,49 @@ impl<'b> Packer<'b> {
     }
 
     pub fn nil(&mut self) -> &mut Self {
-        // SAFETY: the packer is open; so below.
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_nil(p) })
     }
 
     pub fn bool(&mut self, value: bool) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_bool(p, value) })
     }
 
     pub fn int(&mut self, value: i64) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_int(p, value) })
     }
 
     pub fn uint(&mut self, value: u64) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_uint(p, value) })
     }
 
     pub fn real(&mut self, value: f64) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_double(p, value) })
     }
 
     pub fn str(&mut self, text: &str) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_str(p, text.as_ptr().cast(), text.len() as u64) })
     }
 
     pub fn bin(&mut self, data: &[u8]) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_bin(p, data.as_ptr().cast(), data.len() as u64) })
     }
 
     /// Then its items.
     pub fn list(&mut self, items: u64) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_list(p, items) })
     }
 
     /// Then key, value, key, value, ….
     pub fn map(&mut self, pairs: u64) -> &mut Self {
+        // SAFETY: the packer is open.
         self.pack(|p| unsafe { zcx_pack_map(p, pairs) })
     }
 

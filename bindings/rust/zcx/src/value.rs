@@ -98,14 +98,16 @@ impl<'a> Value<'a> {
             Value::Array(array) => packer.array(array),
             Value::List(items) => {
                 packer.list(items.len() as u64);
-                return items.iter().for_each(|item| item.pack(packer));
+                items.iter().for_each(|item| item.pack(packer));
+                packer
             }
             Value::Map(pairs) => {
                 packer.map(pairs.len() as u64);
-                return pairs.iter().for_each(|(key, value)| {
+                for (key, value) in pairs {
                     key.pack(packer);
                     value.pack(packer);
-                });
+                }
+                packer
             }
             Value::Extension(kind, _) => {
                 packer.fail(Error::invalid(format!("extension type {kind} cannot be written")))
