@@ -62,6 +62,8 @@ def test_options_queue_and_file(queue, tmp_path):
     file.write_text(json.dumps({**queue.config, "options": {"a": [1]}, "queue": "another"}))
     queue.start("hosted:Configured", "--config", f"@{file}", "--queue", "tests")
     assert queue.calculator().calculate(0) == {"a": [1]}
+    queue.start("hosted:Configured", "--config", file)
+    assert queue.calculator(queue="another").calculate(0) == {"a": [1]}
     queue.start("hosted:Configured", queue="bare")
     assert queue.calculator(queue="bare").calculate(0) == {}
 

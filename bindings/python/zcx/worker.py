@@ -120,8 +120,8 @@ def serve(calculators: Sequence[Any], config: dict[str, Any]) -> None:
 
 
 def _configuration(text: str, queue: str | None) -> dict[str, Any]:
-    if text.startswith("@"):
-        with open(text[1:], encoding="utf-8") as file:
+    if not text.lstrip().startswith("{"):  # `zcx worker` takes a file's bare name
+        with open(text.removeprefix("@"), encoding="utf-8") as file:
             text = file.read()
     config = json.loads(text)
     if not isinstance(config, dict):
