@@ -27,6 +27,15 @@ def doing(action):
     return "--config=" + json.dumps({"options": {"do": action}})
 
 
+def end(*processes):
+    """SIGTERM: each leaves, with exit code 0, and said no more."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        assert process.communicate(timeout=30)[1] == b""
+        assert process.returncode == 0
+
+
 def until(condition, seconds=30):
     """Waits for another process to get somewhere; how long it takes decides nothing."""
     deadline = time.monotonic() + seconds

@@ -10,18 +10,9 @@ import sys
 
 import pytest
 
-from running import CALCULATORS, MISBEHAVE, die_with_parent, doing, library, until
+from running import CALCULATORS, MISBEHAVE, die_with_parent, doing, end, library, until
 
 CLIP = json.dumps({"options": {"operation": "clip", "low": 0, "high": 2}})
-
-
-def end(*processes):
-    """SIGTERM: each leaves, with exit code 0, and said no more."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        assert process.communicate(timeout=30)[1] == b""
-        assert process.returncode == 0
 
 
 def answer(call):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from running import BAD_PLUGINS, MISBEHAVE, doing
+from running import BAD_PLUGINS, MISBEHAVE, doing, end
 
 
 @pytest.mark.parametrize("arguments, code, says", [
