@@ -102,6 +102,7 @@ TEST_CASE("a batch is seen at its commit, all of it")
     batch.put("text", "hello", {.format = ZCX_JSON});
     batch.put("array", zcx::array::of(numbers));
     batch.put("bytes", std::as_bytes(std::span(numbers)));
+    batch.put("object", zcx::map{{"numbers", zcx::array::of(numbers)}}, {.source = "me"});
     zcx::loan loan = at.store.loan(5'000);
     std::ranges::fill(loan.bytes(), std::byte(7));
     batch.publish(std::move(loan), "loan");
@@ -111,11 +112,15 @@ TEST_CASE("a batch is seen at its commit, all of it")
     CHECK(at.store.count() == 1);
     CHECK(batch.commit() > 0);
     CHECK(!batch);
-    CHECK(at.store.count() == 4);
+    CHECK(at.store.count() == 5);
     CHECK(!at.store.exists("old"));
     zcx::view view = at.store.view("array");
     CHECK(view.array().as<float>()[2] == 3);
     CHECK(at.store.view("loan").envelope().length == 5'000);
+    zcx::view object = at.store.view("object");
+    CHECK(object.envelope().source == "me");
+    zcx::value read = object.unpack();
+    CHECK(read["numbers"].array().as<float>()[1] == 2);
     FAILS(ZCX_ECLOSED, batch.commit(), "the batch is closed");
 }
 

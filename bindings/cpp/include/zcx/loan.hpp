@@ -88,6 +88,15 @@ public:
     {
         put(key, array.data, detail::as_numpy(envelope, array));
     }
+    template <detail::object Object>
+    void put(std::string_view key, const Object &object, const envelope &envelope = {})
+    {
+        value whole(object);
+        auto build = detail::packing(whole);
+        std::vector<detail::block> memory(packer::count(build) / sizeof(detail::block) + 1);
+        std::span<std::byte> place = std::as_writable_bytes(std::span(memory));
+        put(key, place.first(packer::write(build, place)), detail::as_msgpack(envelope));
+    }
     // Takes a loan over, without a copy; on an error it stays the caller's.
     void publish(loan &&loan, std::string_view key, const envelope &envelope = {})
     {

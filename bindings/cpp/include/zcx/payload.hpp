@@ -44,6 +44,11 @@ inline auto packing(const value &object)
     return [&object](packer &to) { to.object(object); };
 }
 
+// Private memory that is aligned as a payload is.
+struct alignas(ZCX_ALIGNMENT) block {
+    std::byte bytes[ZCX_ALIGNMENT];
+};
+
 inline envelope as_msgpack(envelope of)
 {
     of.format = ZCX_MSGPACK;
