@@ -1,5 +1,6 @@
 #include "board.h"
 
+#include "clock.h"
 #include "lock.h"
 #include "path.h"
 
@@ -128,6 +129,8 @@ static zcx_status initialise(struct zcxi_board *board, const struct zcxi_manifes
     memcpy(header->uuid, manifest->uuid, sizeof manifest->uuid);
     if (!zcxi_boot_id(header->boot_id))
         return zcxi_fail(error, ZCX_ESYSTEM, 0, "the kernel does not tell this boot's id");
+    /* An owner of this board is none of an earlier one's, whose claims and call ids may live on. */
+    header->incarnations = zcxi_now() / ZCXI_MS;
     atomic_store(&header->slots, 1);
     return ZCX_OK; /* the magic is written when the board is filled: zcxi_recover_board */
 }

@@ -64,6 +64,7 @@ void zcx_call_close(zcx_call *call)
 {
     if (!call) return;
     if (call->served) zcxi_served_end(call);
+    zcxi_unchain(call);
     zcxi_leg_free(&call->in);
     zcxi_leg_free(&call->out);
     if (call->in.owned || call->out.owned || zcxi_call_pending(call))
@@ -234,6 +235,7 @@ zcx_view *zcx_call_take_input(zcx_call *call)
 void zcxi_call_answered(zcx_call *call, enum zcxi_call_state state)
 {
     call->state = state;
+    zcxi_unchain(call);
     zcxi_leg_free(&call->in);
     (void)zcxi_leg_delete(call, &call->in, NULL);
 }

@@ -38,6 +38,8 @@ struct zcx_call {
     zcx_status why;         /* of a failure: ZCX_EFAILED, or what its error record stands for */
     struct zcxi_ticket ticket; /* of its request to workers, once it is sent */
     bool sent;
+    bool chained;    /* its input is another's record, which is kept … */
+    zcx_call *chain; /* … by a list of such calls */
     uint64_t deadline;          /* Unix ns: of the request; 0: none */
     struct zcxi_served *served; /* a worker's half of a call; NULL: the caller's */
     struct zcxi_work *work; /* while a plug-in runs (plugin.h) */
@@ -72,6 +74,11 @@ zcx_status zcxi_call_make(zcx_call **out, zcx_exchange *exchange, const char *id
 /* Publishes the input's loan and pushes the request in one transaction. */
 zcx_status zcxi_send_input(zcx_call *call, const char *key, const zcx_envelope *envelope,
                            zcx_error *error);
+/* A sent call's input that is another's record is not deleted by us before the answer is in. */
+void zcxi_chain(zcx_call *call);
+void zcxi_unchain(zcx_call *call);
+bool zcxi_chained(const zcx_call *call, const char *key); /* is it such an input, of the same store? */
+
 /* Sent, and not answered yet. */
 static inline bool zcxi_call_pending(const zcx_call *call)
 {

@@ -251,6 +251,7 @@ zcx_status zcxi_leg_delete(zcx_call *call, struct zcxi_leg *leg, zcx_error *erro
     zcx_error why = ZCX_ERROR_INIT;
     if (!leg->owned) return ZCX_OK;
     zcxi_leg_key(key, call, leg);
+    if (zcxi_chained(call, key)) return ZCX_EBUSY; /* stays owned: the next who tidies tries again */
     zcx_status status = zcx_store_delete(call->exchange->store, key, strlen(key), &why);
     leg->owned = status == ZCX_ETIMEDOUT || status == ZCX_EFULL; /* else it is gone */
     if (leg->owned && error && !error->status) *error = why;

@@ -105,7 +105,8 @@ zcx_status zcxi_owner_claim(struct zcxi_env *env, zcx_error *error)
     for (uint32_t i = 0; i < ZCXI_OWNERS; i++) {
         struct zcxi_owner *entry = &env->board.owners[i];
         if (atomic_load(&entry->state) || !lock_entry(env, i)) continue;
-        entry->incarnation = (uint32_t)++header->incarnations;
+        if (!(uint32_t)++header->incarnations) header->incarnations++; /* 0: nobody */
+        entry->incarnation = (uint32_t)header->incarnations;
         entry->pid = getpid();
         entry->start = start;
         entry->opened = zcxi_now();

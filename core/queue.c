@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- keys and heads -------------------------------------------------------------------------------------- */
 
@@ -39,7 +40,7 @@ static bool read_key(struct zcxi_ticket *ticket, const MDB_val *key)
 
 static bool read_head(struct zcxi_request *request, const MDB_val *value)
 {
-    if (value->mv_size < sizeof *request) return false;
+    if (value->mv_size < sizeof *request || value->mv_size > ZCXI_REQUEST_MOST) return false;
     memcpy(request, value->mv_data, sizeof *request);
     return request->magic == ZCXI_REQUEST_MAGIC;
 }
@@ -60,15 +61,18 @@ bool zcxi_claim_alive(struct zcxi_env *env, const struct zcxi_request *request)
 /* ---- in somebody's transaction ---------------------------------------------------------------------------- */
 
 zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zcxi_ticket *ticket,
-                           uint64_t deadline, uint32_t flags, uint8_t *value, size_t size,
+                           const struct zcxi_request *from, uint8_t *value, size_t size,
                            zcx_error *error)
 {
     uint8_t bytes[ZCX_KEY_MAX];
     const struct zcxi_request head = {.magic = ZCXI_REQUEST_MAGIC,
                                       .version = ZCXI_REQUEST_VERSION,
-                                      .flags = flags,
+                                      .flags = from->flags,
+                                      .input = from->flags & ZCXI_REQUEST_OWNS_INPUT
+                                                   ? mdb_txn_id(transaction)
+                                                   : from->input,
                                       .pushed = zcxi_now(),
-                                      .deadline = deadline};
+                                      .deadline = from->deadline};
     memcpy(value, &head, sizeof head);
     ticket->sequence = mdb_txn_id(transaction);
     MDB_val key = request_key(bytes, ticket->queue, ticket->sequence), what = {size, value};
@@ -114,16 +118,21 @@ static bool past(const struct zcxi_request *request, uint64_t now)
     return request->deadline && request->deadline <= now;
 }
 
-/* The first request of the queue that nobody has, at the cursor. MDB_NOTFOUND when there is none. */
+/* The first request of the queue that nobody has and somebody waits for, at the cursor. MDB_NOTFOUND
+ * when there is none. */
 static int first_waiting(MDB_cursor *cursor, const char *queue, struct zcxi_request *request,
                          struct zcxi_ticket *ticket, MDB_val *value)
 {
     uint8_t bytes[ZCX_KEY_MAX];
+    const size_t name = strlen(queue) + 1;
+    const uint64_t now = zcxi_now();
     MDB_val key = request_key(bytes, queue, 0);
     int result = mdb_cursor_get(cursor, &key, value, MDB_SET_RANGE);
     for (; !result; result = mdb_cursor_get(cursor, &key, value, MDB_NEXT)) {
-        if (!read_key(ticket, &key) || strcmp(ticket->queue, queue)) return MDB_NOTFOUND;
-        if (read_head(request, value) && !request->incarnation) return 0;
+        if (key.mv_size < name || memcmp(key.mv_data, queue, name)) return MDB_NOTFOUND;
+        if (read_key(ticket, &key) && read_head(request, value) && !request->incarnation &&
+            request->attempts < ZCXI_REQUEST_ATTEMPTS && !past(request, now))
+            return 0;
     }
     return result;
 }
@@ -162,9 +171,7 @@ static zcx_status claim(struct zcxi_env *env, MDB_txn *transaction, void *contex
     uint64_t now = zcxi_now();
     int result = mdb_cursor_open(transaction, env->queue_db, &cursor);
     if (result) return zcxi_fail_lmdb(error, result, "cannot read the queue");
-    while (!(result = first_waiting(cursor, queue, &request, what->ticket, &value)) &&
-           past(&request, now) && !(result = mdb_cursor_del(cursor, 0)))
-        ;
+    result = first_waiting(cursor, queue, &request, what->ticket, &value);
     if (!result && !(what->value = malloc(value.mv_size))) result = ENOMEM;
     if (!result) {
         request.attempts++;
@@ -181,7 +188,7 @@ static zcx_status claim(struct zcxi_env *env, MDB_txn *transaction, void *contex
     }
     mdb_cursor_close(cursor);
     what->ticket->queue = queue;
-    if (!result || result == MDB_NOTFOUND) return ZCX_OK; /* the late ones are deleted in any case */
+    if (!result || result == MDB_NOTFOUND) return ZCX_OK;
     return zcxi_fail_lmdb(error, result, "cannot claim a request");
 }
 
@@ -250,29 +257,35 @@ zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *c
 
 /* ---- the dead ------------------------------------------------------------------------------------------------------ */
 
-#define AT_ONCE 16 /* abandoned requests that one pass looks after */
+#define AT_ONCE 16 /* requests that one pass looks after */
 
-struct abandoned {
+struct abandoned { /* by who worked on them, or (late) by who waited for them */
     char queues[AT_ONCE][ZCXI_QUEUE_NAME];
     uint64_t sequences[AT_ONCE];
     uint16_t attempts[AT_ONCE];
+    bool late[AT_ONCE];
     size_t count;
+    uint64_t now;
 };
 
 static void note_abandoned(struct zcxi_env *env, const struct zcxi_ticket *ticket,
                            const struct zcxi_request *request, void *context)
 {
     struct abandoned *found = context;
-    if (!request->incarnation || found->count == AT_ONCE || zcxi_claim_alive(env, request)) return;
+    bool late = !request->incarnation && past(request, found->now);
+    if (found->count == AT_ONCE) return;
+    if (!late && (!request->incarnation || zcxi_claim_alive(env, request))) return;
     strcpy(found->queues[found->count], ticket->queue);
     found->sequences[found->count] = ticket->sequence;
+    found->late[found->count] = late;
     found->attempts[found->count++] = request->attempts;
 }
 
 struct offer {
     const struct zcxi_ticket *ticket;
     uint16_t attempt;
-    uint8_t *last; /* its bytes, when it was claimed once too often: free it */
+    bool late;     /* else its claim ended */
+    uint8_t *last; /* its bytes, when it is not offered any more: free it */
     size_t size;
 };
 
@@ -287,12 +300,13 @@ static zcx_status offer_again(struct zcxi_env *env, MDB_txn *transaction, void *
     int result = mdb_get(transaction, env->queue_db, &key, &value);
     if (result == MDB_NOTFOUND) return ZCX_OK;
     if (result) return zcxi_fail_lmdb(error, result, "cannot read a request");
-    if (!read_head(&request, &value) || request.attempts != offer->attempt || !request.incarnation)
+    if (!read_head(&request, &value) || request.attempts != offer->attempt ||
+        !request.incarnation != offer->late)
         return ZCX_OK;
     uint8_t *copy = malloc(value.mv_size);
     if (!copy) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
     memcpy(copy, value.mv_data, value.mv_size);
-    if (request.attempts >= ZCXI_REQUEST_ATTEMPTS) {
+    if (offer->late || request.attempts >= ZCXI_REQUEST_ATTEMPTS) {
         offer->last = copy;
         offer->size = value.mv_size;
         return ZCX_OK;
@@ -305,11 +319,12 @@ static zcx_status offer_again(struct zcxi_env *env, MDB_txn *transaction, void *
     return result ? zcxi_fail_lmdb(error, result, "cannot offer a request again") : ZCX_OK;
 }
 
-/* An error record at the output's key, so that the caller does not wait out its time. */
+/* The end of a request that nobody answers: with its input, if that is its own, and with an error
+ * record at its output's key, so that its caller does not wait out its time. */
 static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_error *error)
 {
     char message[300];
-    zcx_reference *reference;
+    zcx_reference *reference = NULL;
     zcx_store *store = NULL;
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     const size_t head = sizeof(struct zcxi_request);
@@ -317,38 +332,61 @@ static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_e
     const struct zcxi_also also = {zcxi_queue_end, &ending, 0};
     zcx_status status = zcx_reference_parse(&reference, ZCX_ENCODING_MSGPACK, offer->last + head,
                                             offer->size - head, NULL);
-    if (status) /* nobody can be told */
-        return zcxi_transact(env, &(struct zcxi_need){.changes = 1}, zcxi_queue_end, &ending, error);
-    options.flags = ZCX_OPEN_EXISTING;
-    options.database = zcx_reference_text(reference, ZCX_REFERENCE_DB_NAME);
-    const char *key = zcx_reference_text(reference, ZCX_REFERENCE_OUTPUT_KEY);
+    if (!status) {
+        options.flags = ZCX_OPEN_EXISTING;
+        options.database = zcx_reference_text(reference, ZCX_REFERENCE_DB_NAME);
+        status = zcx_store_open(&store, env->path, &options, NULL);
+    }
+    const char *key = status ? NULL : zcx_reference_text(reference, ZCX_REFERENCE_OUTPUT_KEY);
+    if (!status) {
+        ending.database = store->database;
+        ending.input_key = zcx_reference_text(reference, ZCX_REFERENCE_INPUT_KEY);
+    }
     snprintf(message, sizeof message,
              "%u workers of queue '%.100s' died over it, one after the other", offer->attempt,
              offer->ticket->queue);
-    status = zcx_store_open(&store, env->path, &options, error);
-    if (!status && key) {
-        ending.database = store->database;
-        ending.input_key = zcx_reference_text(reference, ZCX_REFERENCE_INPUT_KEY);
+    if (key && !offer->late)
         status = zcxi_store_put_error(store, key, strlen(key), ZCX_EDEAD, message, NULL,
                                       ZCX_TTL_DEFAULT_MS, &also, error);
-    }
+    else /* nobody is there, or can be told */
+        status = zcxi_transact(env, &(struct zcxi_need){.changes = 2}, zcxi_queue_end, &ending, error);
     (void)zcx_store_close(store, NULL);
     zcx_reference_free(reference);
     return status == ZCX_ECANCELLED ? ZCX_OK : status;
 }
 
+static zcx_status look_after(struct zcxi_env *env, struct offer *offer, zcx_error *error)
+{
+    zcx_status status =
+        zcxi_transact(env, &(struct zcxi_need){.changes = 1}, offer_again, offer, error);
+    if (!status && offer->last) status = give_up(env, offer, error);
+    free(offer->last);
+    zcxi_wake(env, zcxi_queue_hash(offer->ticket->queue));
+    return status;
+}
+
+zcx_status zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                                uint16_t attempt, zcx_error *error)
+{
+    struct offer offer = {.ticket = ticket, .attempt = attempt};
+    return look_after(env, &offer, error);
+}
+
+/* One that fails does not keep the others waiting. */
 zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error)
 {
     struct abandoned found;
-    found.count = 0; /* the rest is written before it is read */
-    zcx_status status = zcxi_queue_walk(env, note_abandoned, &found, error);
-    for (size_t i = 0; i < found.count && !status; i++) {
-        const struct zcxi_ticket ticket = {found.queues[i], found.sequences[i]};
-        struct offer offer = {&ticket, found.attempts[i], NULL, 0};
-        status = zcxi_transact(env, &(struct zcxi_need){.changes = 1}, offer_again, &offer, error);
-        if (!status && offer.last) status = give_up(env, &offer, error);
-        free(offer.last);
-        zcxi_wake(env, zcxi_queue_hash(offer.ticket->queue));
-    }
-    return status;
+    zcx_status first;
+    do {
+        found.count = 0; /* the rest is written before it is read */
+        found.now = zcxi_now();
+        first = zcxi_queue_walk(env, note_abandoned, &found, error);
+        for (size_t i = 0; i < found.count; i++) {
+            const struct zcxi_ticket ticket = {found.queues[i], found.sequences[i]};
+            struct offer offer = {&ticket, found.attempts[i], found.late[i], NULL, 0};
+            zcx_status status = look_after(env, &offer, error);
+            if (!first) first = status;
+        }
+    } while (!first && found.count == AT_ONCE);
+    return first;
 }

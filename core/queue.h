@@ -14,6 +14,7 @@
 #define ZCXI_REQUEST_MAGIC 0x5158435au /* "ZCXQ" */
 #define ZCXI_REQUEST_VERSION 1
 #define ZCXI_REQUEST_ATTEMPTS 3
+#define ZCXI_REQUEST_MOST 65536 /* bytes of one; whatever is larger is none */
 
 #define ZCXI_REQUEST_OWNS_INPUT 1u /* the input's record goes with the request */
 
@@ -27,7 +28,9 @@ struct zcxi_request {
     uint64_t deadline;    /* Unix ns: nobody waits for the answer any more; 0: none */
     uint64_t claimed;     /* Unix ns */
     uint32_t flags;       /* ZCXI_REQUEST_* */
-    uint32_t reserved[5];
+    uint32_t reserved;
+    uint64_t input;       /* the transaction of the input's record; 0: whichever is there */
+    uint64_t reserved_too;
 };
 _Static_assert(sizeof(struct zcxi_request) == 64, "the head of a request is 64 bytes");
 
@@ -40,10 +43,10 @@ struct zcxi_ticket { /* where a request is */
 
 enum zcxi_stage { ZCXI_GONE, ZCXI_WAITING, ZCXI_CLAIMED, ZCXI_ABANDONED };
 
-/* In a transaction: pushes a request (its first 64 bytes are left to us) and writes its ticket's
- * sequence. Wake the queue when it is committed. */
+/* In a transaction: pushes a request (its first 64 bytes are left to us; of `head` we take deadline,
+ * flags and input) and writes its ticket's sequence. Wake the queue when it is committed. */
 zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zcxi_ticket *ticket,
-                           uint64_t deadline, uint32_t flags, uint8_t *value, size_t size,
+                           const struct zcxi_request *head, uint8_t *value, size_t size,
                            zcx_error *error);
 
 /* In a transaction: removes the request. ECANCELLED when it is gone, or `attempt` is not 0 and not
@@ -64,7 +67,7 @@ zcx_status zcxi_queue_end(struct zcxi_env *env, MDB_txn *transaction, void *endi
                           zcx_error *error);
 
 /* Transactions of their own. Claims the first request that nobody has; *value (free it), *size are
- * its bytes. ENOTFOUND, without a message, when there is none. Those past their deadline go. */
+ * its bytes. ENOTFOUND, without a message, when there is none. Those past their deadline are passed over. */
 zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, uint8_t **value,
                             size_t *size, zcx_error *error);
 /* Is there a request that nobody has? Reads only. */
@@ -72,8 +75,13 @@ bool zcxi_queue_ready(struct zcxi_env *env, const char *queue);
 zcx_status zcxi_queue_stage(struct zcxi_env *env, const struct zcxi_ticket *ticket,
                             enum zcxi_stage *stage, zcx_error *error);
 
+/* Our claim of it ends, and it is offered again. */
+zcx_status zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                                uint16_t attempt, zcx_error *error);
+
 /* Offers again what owners that died had claimed, or answers it with an error record when that was
- * one death too many. Cheap when there is nothing: one read transaction. */
+ * one death too many; removes what is past its deadline. Cheap when there is nothing: one read
+ * transaction. */
 zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error);
 
 /* Wakes who waits for requests; the hash to wait on. */

@@ -4,8 +4,55 @@
 #include "wait.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- inputs that are others' results ------------------------------------------------------------------------ */
+
+/* Sent calls whose input is a record that is not theirs: nobody of this process deletes it before
+ * they are answered. */
+static pthread_mutex_t chains_mutex = PTHREAD_MUTEX_INITIALIZER;
+static zcx_call *chains;
+static _Atomic uint32_t chain_count;
+
+void zcxi_chain(zcx_call *call)
+{
+    pthread_mutex_lock(&chains_mutex);
+    call->chain = chains;
+    chains = call;
+    call->chained = true;
+    atomic_fetch_add(&chain_count, 1);
+    pthread_mutex_unlock(&chains_mutex);
+}
+
+void zcxi_unchain(zcx_call *call)
+{
+    if (!call->chained) return;
+    pthread_mutex_lock(&chains_mutex);
+    zcx_call **at = &chains;
+    while (*at != call)
+        at = &(*at)->chain;
+    *at = call->chain;
+    call->chained = false;
+    atomic_fetch_sub(&chain_count, 1);
+    pthread_mutex_unlock(&chains_mutex);
+}
+
+bool zcxi_chained(const zcx_call *call, const char *key)
+{
+    bool found = false;
+    if (!atomic_load(&chain_count)) return false;
+    pthread_mutex_lock(&chains_mutex);
+    for (const zcx_call *other = chains; other && !found; other = other->chain) {
+        const zcx_store *store = other->exchange->store;
+        const zcx_view *view = other->in.view;
+        found = store->env == call->exchange->store->env && view &&
+                view->key_length == strlen(key) && !memcmp(view->key, key, view->key_length);
+    }
+    pthread_mutex_unlock(&chains_mutex);
+    return found;
+}
 
 /* ---- sending ------------------------------------------------------------------------------------------------ */
 
@@ -15,9 +62,8 @@ struct push {
     zcx_call *call;
     uint8_t *value;
     size_t size;
-    uint64_t deadline;
+    struct zcxi_request head; /* its deadline, flags and input */
     struct zcxi_ticket ticket;
-    bool owns_input;
     zcx_call *released;
 };
 
@@ -28,6 +74,7 @@ static zcx_status delete_leg(struct zcxi_env *env, MDB_txn *transaction, const z
     bool deleted, live;
     if (!leg->owned && !zcxi_call_pending(call)) return ZCX_OK;
     zcxi_leg_key(key, call, leg);
+    if (zcxi_chained(call, key)) return ZCX_OK; /* finish() keeps it for later */
     return zcxi_record_delete(env, transaction, call->exchange->store->database, key, strlen(key), 0,
                               &deleted, &live, error);
 }
@@ -45,8 +92,7 @@ static zcx_status push(struct zcxi_env *env, MDB_txn *transaction, void *context
         if (!status) status = delete_leg(env, transaction, call, &call->out, error);
     }
     if (status) return status;
-    return zcxi_queue_push(env, transaction, &what->ticket, what->deadline,
-                           what->owns_input ? ZCXI_REQUEST_OWNS_INPUT : 0, what->value, what->size,
+    return zcxi_queue_push(env, transaction, &what->ticket, &what->head, what->value, what->size,
                            error);
 }
 
@@ -61,8 +107,8 @@ static zcx_status prepare(struct push *what, zcx_call *call, const zcx_reference
     *what = (struct push){.call = call,
                           .value = malloc(head + length),
                           .ticket = {config->queue, 0},
-                          .owns_input = call->in.owned,
-                          .deadline = zcxi_now() + (uint64_t)config->wait_timeout * ZCXI_MS,
+                          .head = {.deadline = zcxi_now() +
+                                               (uint64_t)config->wait_timeout * ZCXI_MS},
                           .released = zcxi_exchange_take_released(call->exchange, WITH_IT)};
     if (!what->value) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
     zcx_status status = zcx_reference_write(&length, request, ZCX_ENCODING_MSGPACK,
@@ -71,20 +117,41 @@ static zcx_status prepare(struct push *what, zcx_call *call, const zcx_reference
     return status;
 }
 
+/* A record that is not the request's own is named with its transaction, and kept until the answer. */
+static void name_input(struct push *what, const zcx_reference *request)
+{
+    zcx_call *call = what->call;
+    if (!request->text[ZCX_REFERENCE_INPUT_KEY]) return;
+    if (call->in.owned) {
+        what->head.flags = ZCXI_REQUEST_OWNS_INPUT;
+        return;
+    }
+    what->head.input = call->in.view->header.transaction;
+    zcxi_chain(call);
+}
+
 static void finish(struct push *what, zcx_status status)
 {
     zcx_call *call = what->call;
     free(what->value);
     for (zcx_call *done = what->released, *next; done; done = next) {
+        char key[ZCX_KEY_MAX + 1];
         next = done->next;
-        if (status)
+        zcxi_leg_key(key, done, &done->out);
+        if (status || zcxi_chained(done, key)) {
             zcxi_exchange_release(done->exchange, done);
-        else
-            zcxi_call_end(done);
+            continue;
+        }
+        zcxi_wake(done->exchange->store->env,
+                  zcxi_wait_hash(done->exchange->store->name, key, strlen(key)));
+        zcxi_call_end(done);
     }
-    if (status) return;
+    if (status) {
+        zcxi_unchain(call);
+        return;
+    }
     call->ticket = what->ticket;
-    call->deadline = what->deadline;
+    call->deadline = what->head.deadline;
     call->sent = true;
     zcxi_wake(call->exchange->store->env, zcxi_queue_hash(call->ticket.queue));
 }
@@ -104,8 +171,8 @@ zcx_status zcxi_send_input(zcx_call *call, const char *key, const zcx_envelope *
                  [ZCX_REFERENCE_CALL_ID] = call->id}};
     struct push what;
     zcx_status status = prepare(&what, call, &request, error);
-    what.owns_input = true;
-    const struct zcxi_also also = {push, &what, what.size};
+    what.head.flags = ZCXI_REQUEST_OWNS_INPUT;
+    const struct zcxi_also also = {push, &what, 0}; /* the reserve has room for a request */
     if (!status)
         status = zcxi_loan_publish(&call->in.view, call->in.loan, key, strlen(key), call->in.length,
                                    envelope, &also, NULL, error);
@@ -134,6 +201,7 @@ zcx_status zcx_calculator_send(zcx_calculator *calculator, zcx_call *call, zcx_e
     zcx_status status = zcx_call_request(&request, call, error);
     if (status) return status;
     status = prepare(&what, call, request, error);
+    name_input(&what, request);
     zcx_reference_free(request);
     if (!status)
         status = zcxi_until_room(exchange->store->env, what.size, 0, attempt, &what, error);
@@ -150,6 +218,21 @@ struct awaited {
     zcx_view *view;
 };
 
+/* ENOTFOUND too for what is there from before the request: an answer's transaction is a later one. */
+static zcx_status find_answer(struct awaited *what, zcx_error *error)
+{
+    uint64_t transaction = 0;
+    zcx_error why = ZCX_ERROR_INIT;
+    zcx_status status = zcxi_view_find(&what->view, what->call->exchange->store, what->key,
+                                       what->key_length, &transaction, &why);
+    if ((!status || status == ZCX_EEXPIRED) && transaction <= what->call->ticket.sequence) {
+        if (!status) zcx_view_release(what->view);
+        return ZCX_ENOTFOUND;
+    }
+    if (status && status != ZCX_ENOTFOUND && error && !error->status) *error = why;
+    return status;
+}
+
 /* Answer and end of a request are one transaction: when it is gone, the answer is there or never
  * comes. */
 static bool look_at_request(struct zcxi_env *env, struct awaited *what, zcx_status *status,
@@ -161,10 +244,10 @@ static bool look_at_request(struct zcxi_env *env, struct awaited *what, zcx_stat
     if (*status) return true;
     if (stage == ZCXI_ABANDONED) (void)zcxi_queue_revive(env, NULL); /* else the next look does */
     if (stage != ZCXI_GONE) return false;
-    *status = zcx_store_view(&what->view, call->exchange->store, what->key, what->key_length, NULL);
+    *status = find_answer(what, error);
     if (*status != ZCX_ENOTFOUND) return true;
     if (call->deadline && zcxi_now() > call->deadline)
-        *status = zcxi_fail(error, ZCX_ETIMEDOUT, 0,
+        *status = zcxi_fail(error, ZCX_EEXPIRED, 0,
                             "no worker of queue '%s' took the request before its time was up",
                             call->ticket.queue);
     else
@@ -178,11 +261,8 @@ static bool look(struct zcxi_env *env, void *context, bool idle, zcx_status *sta
                  zcx_error *error)
 {
     struct awaited *what = context;
-    zcx_store *store = what->call->exchange->store;
-    *status = zcx_store_view(&what->view, store, what->key, what->key_length, NULL);
+    *status = find_answer(what, error);
     if (*status == ZCX_ENOTFOUND) return idle && look_at_request(env, what, status, error);
-    if (*status) /* once more, for the message */
-        *status = zcx_store_view(&what->view, store, what->key, what->key_length, error);
     return true;
 }
 
@@ -208,7 +288,9 @@ zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error)
     what.key_length = strlen(zcxi_leg_key(what.key, call, &call->out));
     uint32_t hash = zcxi_wait_hash(call->exchange->store->name, what.key, what.key_length);
     zcx_error why = ZCX_ERROR_INIT;
-    zcx_status status = zcxi_wait(env, hash, timeout_ms, look, &what, &why);
+    zcx_status status = zcxi_store_enter(call->exchange->store, error);
+    if (status) return status;
+    status = zcxi_wait(env, hash, timeout_ms, look, &what, &why);
     if (!status) return zcxi_call_take_output(call, what.view, error);
     if (status == ZCX_ETIMEDOUT && !why.status) {
         uint32_t workers = 0;
@@ -218,7 +300,7 @@ zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error)
                          "workers take from", call->exchange->config.name, timeout_ms,
                          call->ticket.queue, workers);
     }
-    if (status == ZCX_EDELETED || status == ZCX_EEXPIRED || status == ZCX_ETIMEDOUT) {
+    if (status == ZCX_EDELETED || status == ZCX_EEXPIRED) {
         zcxi_call_fail_as(call, status, why.message, NULL);
         return zcxi_call_failure(call, error);
     }
@@ -262,6 +344,7 @@ zcx_status zcxi_call_remotely(zcx_calculator *calculator, zcx_call *call, zcx_er
     zcx_status status = zcx_calculator_send(calculator, call, error);
     if (status) return status;
     status = zcx_call_wait(call, call->exchange->config.wait_timeout, &why);
+    if (status == ZCX_EEXPIRED && zcxi_now() > call->deadline) why.status = status = ZCX_ETIMEDOUT;
     if (status == ZCX_ETIMEDOUT && zcxi_call_pending(call)) (void)zcxi_request_cancel(call, NULL);
     if (status && error && !error->status) *error = why;
     return status;

@@ -6,6 +6,7 @@
 #include "wait.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +191,8 @@ zcx_status zcxi_store_put(zcx_store *store, const void *key, size_t key_length, 
     return put_in_slot(store, key, key_length, data, length, envelope, also, transaction, error);
 }
 
+#define SHORT 400 /* bytes of a message that a full store has room for, in a leaf */
+
 /* Whatever text it is, who waits for a result must hear that there is none. */
 static void pack_text(zcx_packer *packer, const char *name, const char *text)
 {
@@ -240,9 +243,16 @@ zcx_status zcxi_store_put_error(zcx_store *store, const void *key, size_t key_le
         }
         status = zcx_packer_close(packer, &length, error);
     }
+    zcx_error why = ZCX_ERROR_INIT;
     if (!status)
-        status = zcxi_store_put(store, key, key_length, buffer, length, &envelope, also, NULL, error);
+        status = zcxi_store_put(store, key, key_length, buffer, length, &envelope, also, NULL, &why);
     free(buffer);
+    if (status == ZCX_EFULL && (trace || strlen(message) > SHORT)) { /* what the reserve has room for */
+        char start[SHORT + 1];
+        snprintf(start, sizeof start, "%s", message);
+        return zcxi_store_put_error(store, key, key_length, as, start, NULL, ttl_ms, also, error);
+    }
+    if (why.status && error && !error->status) *error = why;
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "clock.h"
 #include "owners.h"
+#include "queue.h"
 #include "readers.h"
 #include "record.h"
 #include "room.h"
@@ -196,6 +197,7 @@ zcx_status zcx_store_sweep(char **json, zcx_store *store, uint32_t flags, zcx_er
     int result = mdb_reader_check(env->lmdb, &readers);
     if (result) return zcxi_fail_lmdb(error, result, "cannot check LMDB's readers");
     status = zcxi_sweep_expired(env, &expired, error);
+    if (!status) status = zcxi_queue_revive(env, error);
     if (status) return status;
     if (flags & ZCX_SWEEP_TRIM) {
         status = zcxi_advance(env, error); /* what was retired just now is idle too */

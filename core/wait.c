@@ -48,26 +48,36 @@ void zcxi_wake_all(const struct zcxi_env *env)
         wake(&env->board.waits[i].word);
 }
 
-/* False when nobody woke us. */
-static bool sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
+static void sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
 {
     struct timespec time = {(time_t)(ns / ZCXI_S), (long)(ns % ZCXI_S)};
-    uint64_t start = zcxi_monotonic();
     syscall(SYS_futex, word, FUTEX_WAIT, value, &time, NULL, 0);
-    return zcxi_monotonic() - start < ns;
 }
 
 zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zcxi_look look,
                      void *context, zcx_error *error)
 {
+    if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
     _Atomic uint32_t *word = word_of(env, hash);
-    const uint64_t start = zcxi_monotonic();
+    const uint64_t start = zcxi_monotonic(), slice = ZCXI_SLICE_MS * ZCXI_MS;
     const uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * ZCXI_MS;
-    bool idle = false;
+    /* Costly looks come each slice, whatever ends the sleeps between: a signal, another's wake; and at
+     * once for who does not wait. */
+    uint64_t looked = 0, checked = 0, passed = 0;
     for (;;) {
         zcx_status status;
-        uint64_t before = zcxi_env_last_transaction(env, NULL), passed;
-        if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
+        uint64_t before = zcxi_env_last_transaction(env, NULL);
+        bool idle = !timeout || passed - looked >= slice;
+        if (idle) {
+            looked = passed;
+            if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
+            zcxi_env_visit(env);
+            if (passed - checked >= ZCXI_S) {
+                checked = passed;
+                status = zcxi_env_fresh(env, error);
+                if (status) return status;
+            }
+        }
         if (look(env, context, idle, &status, error)) return status;
         while ((passed = zcxi_monotonic() - start) < SPIN && passed < timeout &&
                zcxi_env_last_transaction(env, NULL) == before)
@@ -76,12 +86,9 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zc
         if (passed < SPIN) continue;
         uint32_t value = atomic_fetch_or(word, SLEEPS) | SLEEPS;
         if (look(env, context, false, &status, error)) return status;
-        uint64_t left = timeout - passed, slice = ZCXI_SLICE_MS * ZCXI_MS;
-        idle = !sleep_on(word, value, left < slice ? left : slice);
-        if (!idle) continue;
-        zcxi_env_visit(env);
-        status = zcxi_env_fresh(env, error); /* nobody publishes in a store that was removed */
-        if (status) return status;
+        uint64_t left = timeout - passed;
+        sleep_on(word, value, left < slice ? left : slice);
+        passed = zcxi_monotonic() - start;
     }
 }
 

@@ -61,7 +61,7 @@ zcx_status zcx_worker_open(zcx_worker **out, const char *json, zcx_error *error)
 void zcx_worker_stop(zcx_worker *worker)
 {
     atomic_store(&worker->stopped, true);
-    zcxi_wake(worker->env, worker->hash);
+    if (zcxi_env_alive(worker->env)) zcxi_wake(worker->env, worker->hash);
 }
 
 zcx_status zcx_worker_close(zcx_worker *worker, zcx_error *error)
@@ -102,13 +102,17 @@ static zcx_status send_failure(const zcx_call *call, const char *message, zcx_er
 void zcxi_served_end(zcx_call *call)
 {
     struct zcxi_served *served = call->served;
+    struct zcxi_env *env = call->exchange->store->env;
     zcx_error why = ZCX_ERROR_INIT;
-    if (served->output_key && call->state != ZCXI_CALL_ANSWERED) {
+    /* In a forked child the request is its parent's. */
+    if (served->output_key && call->state != ZCXI_CALL_ANSWERED && zcxi_env_alive(env)) {
         const char *message = call->message ? call->message : "the worker gave no answer";
         zcx_status status = send_failure(call, message, &why);
-        if (status && status != ZCX_ECANCELLED)
+        if (status && status != ZCX_ECANCELLED) {
             zcxi_log('w', "calculator '%s': a failure could not be sent: %s",
                      call->exchange->config.name, why.message);
+            (void)zcxi_queue_give_back(env, &served->ending.ticket, served->ending.attempt, NULL);
+        }
     }
     zcx_reference_free(served->request);
     free(served);
@@ -117,7 +121,7 @@ void zcxi_served_end(zcx_call *call)
 
 /* ---- taking ----------------------------------------------------------------------------------------------------- */
 
-static zcx_status take_input(zcx_call *call, zcx_error *error)
+static zcx_status take_input(zcx_call *call, const struct zcxi_request *head, zcx_error *error)
 {
     const zcx_exchange *exchange = call->exchange;
     const zcx_reference *request = call->served->request;
@@ -139,7 +143,11 @@ static zcx_status take_input(zcx_call *call, zcx_error *error)
     zcx_view *view;
     zcx_status status = zcx_store_view(&view, exchange->store, key, strlen(key), error);
     if (status) return status;
-    status = zcxi_leg_take_view(call, &call->in, view, error);
+    if (head->input && head->input != view->header.transaction)
+        status = zcxi_fail(error, ZCX_EDELETED, 0,
+                           "the input at %.200s was overwritten before a worker read it", key);
+    else
+        status = zcxi_leg_take_view(call, &call->in, view, error);
     if (status) zcx_view_release(view);
     return status;
 }
@@ -184,7 +192,7 @@ static zcx_status make_call(zcx_call **out, const zcx_worker *worker,
                            "the request is of version %u, the worker's zcx %s knows %u",
                            head.version, zcx_version(), ZCXI_REQUEST_VERSION);
     else
-        status = take_input(*out, &why);
+        status = take_input(*out, &head, &why);
     if (status)
         zcxi_call_fail_as(*out, status, why.message, NULL);
     else
@@ -243,10 +251,10 @@ zcx_status zcx_worker_take(zcx_call **out, zcx_worker *worker, int64_t timeout_m
     (void)zcxi_exchange_tidy(worker->exchange, NULL);
     atomic_fetch_add(&worker->taking, 1);
     status = zcxi_wait(worker->env, worker->hash, timeout_ms, look, &what, error);
-    atomic_fetch_sub(&worker->taking, 1);
     if (!status) *out = what.call;
     if (status == ZCX_ETIMEDOUT)
-        return zcxi_fail(error, ZCX_ETIMEDOUT, 0, "no request came to queue '%s' in %" PRId64 " ms",
-                         worker->exchange->config.queue, timeout_ms);
+        status = zcxi_fail(error, status, 0, "no request came to queue '%s' in %" PRId64 " ms",
+                           worker->exchange->config.queue, timeout_ms);
+    atomic_fetch_sub(&worker->taking, 1); /* last: the worker may be closed now */
     return status;
 }

@@ -145,14 +145,15 @@ ZCX_API void zcx_reference_free(zcx_reference *reference); /* NULL is a no-op */
 /* One call of one calculator, and its result for as long as it lives. */
 
 /* Makes the call's id: unique in the store, without a lock. Deletes first what released results
- * left. */
+ * left; with a `queue` the next request's transaction does that. */
 ZCX_API ZCX_CHECKED zcx_status zcx_call_open(zcx_call **out, zcx_exchange *exchange,
                                              zcx_error *error);
 ZCX_API const char *zcx_call_id(const zcx_call *call); /* 16 hex digits */
 
 /* Releases the call and its result: everything that its functions handed out ends. The records that
- * it owns are queued for deletion. Takes no lock and makes no system call, so a finaliser may call
- * it, from any thread. NULL is a no-op. */
+ * it owns are queued for deletion. Waits for nobody, so a finaliser may call it, from any thread; but
+ * a call that a worker took and did not answer is answered here, which takes the store's lock. NULL
+ * is a no-op. */
 ZCX_API void zcx_call_close(zcx_call *call);
 
 /* Would a leg of `size` encoded bytes go by reference? For a binding that can pass its own object
@@ -277,7 +278,8 @@ ZCX_API ZCX_CHECKED zcx_status zcx_calculator_call(zcx_calculator *calculator, z
 ZCX_API ZCX_CHECKED zcx_status zcx_calculator_send(zcx_calculator *calculator, zcx_call *call,
                                                    zcx_error *error);
 /* ZCX_OK when the answer is there. ETIMEDOUT: it is still under way. EFAILED (the calculator's
- * message), EDEAD, EDELETED, EEXPIRED, ECANCELLED end the call. */
+ * message), EDEAD, EDELETED (the request, its input or its answer is gone), EEXPIRED (so is the answer,
+ * or no worker took the request within `lmdb_wait_timeout`), ECANCELLED end the call. */
 ZCX_API ZCX_CHECKED zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error);
 /* Nobody wants the answer any more: a request that no worker has is gone, the answer of one that has
  * it is dropped. Closing an unanswered call does the same, later. */

@@ -1,6 +1,8 @@
 /* Waiting for keys, and calls that workers in processes of their own answer: what each answer looks
  * like, who dies when, and that nothing is left behind. */
 #include "child.h"
+#include "queue.h"
+#include "store.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -550,6 +552,191 @@ static void bad_requests_are_answered(void **state)
     close_all(calculator);
 }
 
+/* ---- what others left ------------------------------------------------------------------------------------- */
+
+static void a_chained_input_is_the_one_that_was_given(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator("");
+    zcx_store *store = open_here();
+    zcx_view *view;
+    zcx_call *call;
+    OK(zcx_store_put(store, "mine", 4, "old", 3, NULL, NULL, error));
+    OK(zcx_store_view(&view, store, "mine", 4, error));
+    OK(zcx_call_open(&call, zcx_calculator_exchange(calculator), error));
+    OK(zcx_call_input_view(call, view, error));
+    OK(zcx_calculator_send(calculator, call, error));
+    OK(zcx_store_put(store, "mine", 4, "new", 3, NULL, NULL, error));
+    pid_t worker = start_worker(DOUBLES);
+    FAILS(ZCX_EDELETED, zcx_call_wait(call, 5000, error), "mine", "overwritten");
+    zcx_call_close(call);
+    zcx_view_release(view);
+    OK(zcx_store_delete(store, "mine", 4, error));
+
+    zcx_call *first = submit(calculator, 5000); /* released before the second one is answered */
+    zcx_reference *reference;
+    OK(zcx_calculator_call(calculator, first, error));
+    OK(zcx_call_result_reference(&reference, first, error));
+    OK(zcx_call_open(&call, zcx_calculator_exchange(calculator), error));
+    OK(zcx_call_input_reference(call, reference, error));
+    zcx_reference_free(reference);
+    zcx_call_close(first);
+    OK(zcx_calculator_call(calculator, call, error));
+    zcx_call_close(call);
+    end_worker(worker);
+    OK(zcx_store_close(store, error));
+    close_all(calculator);
+}
+
+/* Takes a request, forks a child that closes it, and answers it itself. */
+static int serve_and_fork(void *context)
+{
+    (void)context;
+    zcx_worker *worker;
+    zcx_call *call;
+    MUST(zcx_worker_open(&worker, config_of(""), error));
+    MUST(zcx_worker_take(&call, worker, -1, error));
+    pid_t child = fork();
+    if (child == 0) {
+        zcx_error failure = ZCX_ERROR_INIT;
+        zcx_call_close(call);
+        zcx_worker_stop(worker);
+        _exit(zcx_worker_take(&call, worker, -1, &failure) != ZCX_EFORK);
+    }
+    if (exit_status(child)) complain("the child did not get ZCX_EFORK");
+    answer(call, DOUBLES);
+    zcx_call_close(call);
+    MUST(zcx_worker_close(worker, error));
+    return 0;
+}
+
+static void a_forked_child_answers_nothing(void **state)
+{
+    (void)state;
+    zcx_calculator *calculator = open_calculator("");
+    pid_t worker = spawn(serve_and_fork, NULL);
+    zcx_call *call = submit(calculator, 100);
+    OK(zcx_calculator_call(calculator, call, error));
+    assert_doubled(call, 100);
+    zcx_call_close(call);
+    if (exit_status(worker)) fail_msg("%s", child_report);
+    close_all(calculator);
+}
+
+static void a_long_failure_fits_a_full_store(void **state)
+{
+    (void)state;
+    static char trace[20000];
+    memset(trace, 'x', sizeof trace - 1);
+    zcx_calculator *calculator = open_calculator("");
+    zcx_store *store = open_here();
+    zcx_worker *worker;
+    zcx_call *call = submit(calculator, 100), *taken;
+    OK(zcx_calculator_send(calculator, call, error));
+    OK(zcx_worker_open(&worker, config_of(""), error));
+    OK(zcx_worker_take(&taken, worker, 1000, error));
+    static const uint64_t sizes[] = {4000000, 100000, 4000, 100};
+    unsigned number = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (;; number++) {
+            char key[16];
+            int length = snprintf(key, sizeof key, "f%u", number);
+            static uint8_t data[4000000];
+            zcx_status status = zcx_store_put(store, key, (size_t)length, data, sizes[i], NULL, NULL, NULL);
+            if (status == ZCX_EFULL) break;
+            assert_int_equal(status, ZCX_OK);
+        }
+    zcx_call_fail(taken, "it is too much", trace);
+    zcx_call_close(taken);
+    FAILS(ZCX_EFAILED, zcx_call_wait(call, 5000, error), "it is too much");
+    zcx_call_close(call);
+    OK(zcx_worker_close(worker, error));
+    while (number--) {
+        char key[16];
+        int length = snprintf(key, sizeof key, "f%u", number);
+        OK(zcx_store_delete(store, key, (size_t)length, error));
+    }
+    OK(zcx_store_close(store, error));
+    close_all(calculator);
+}
+
+struct entry {
+    const void *key, *value;
+    size_t key_length, length;
+};
+
+static zcx_status put_entry(struct zcxi_env *env, MDB_txn *transaction, void *context, zcx_error *error)
+{
+    const struct entry *entry = context;
+    MDB_val key = {entry->key_length, (void *)entry->key}, value = {entry->length, (void *)entry->value};
+    int result = entry->value ? mdb_put(transaction, env->queue_db, &key, &value, 0)
+                              : mdb_del(transaction, env->queue_db, &key, NULL);
+    return result ? zcxi_fail_lmdb(error, result, "entry") : ZCX_OK;
+}
+
+/* Keys that are none, requests without a reference and claims of nobody, before a real request. */
+static void strange_entries_are_passed_over(void **state)
+{
+    (void)state;
+    static uint8_t large[100000];
+    zcx_calculator *calculator = open_calculator("");
+    zcx_store *store = open_here();
+    struct zcxi_env *env = store->env;
+    const struct zcxi_need need = {.changes = 1, .pages = 0, .bytes = sizeof large};
+    const struct zcxi_request lost = {.magic = ZCXI_REQUEST_MAGIC, .version = 1, .attempts = 3,
+                                      .owner = 250, .incarnation = 77};
+    const struct zcxi_request huge = {.magic = ZCXI_REQUEST_MAGIC, .version = 1};
+    memcpy(large, &huge, sizeof huge);
+    struct entry entries[] = {
+        {"doubles\0\0\0\0\0\0\0\0\0\0", "x", 18, 1},
+        {"doubles\0\0\0\0\0\0\0\0\1", &lost, 16, sizeof lost},
+        {"doubles\0\0\0\0\0\0\0\0\2", large, 16, sizeof large},
+    };
+    for (int i = 0; i < 3; i++)
+        OK(zcxi_transact(env, &need, put_entry, &entries[i], error));
+    zcx_call *call = submit(calculator, 100);
+    OK(zcx_calculator_send(calculator, call, error));
+    int taken = atomic_load(&shared->taken);
+    pid_t worker = start_worker(HANGS);
+    await(&shared->taken, taken + 1);
+    end_worker(worker);
+    worker = start_worker(DOUBLES);
+    OK(zcx_call_wait(call, 5000, error));
+    assert_doubled(call, 100);
+    zcx_call_close(call);
+    end_worker(worker);
+    for (int i = 0; i < 3; i++) {
+        entries[i].value = NULL;
+        (void)zcxi_transact(env, &need, put_entry, &entries[i], NULL); /* revive removed one */
+    }
+    OK(zcx_store_close(store, error));
+    close_all(calculator);
+}
+
+static int send_and_die(void *context)
+{
+    (void)context;
+    zcx_calculator *calculator = NULL;
+    MUST(zcx_calculator_open(&calculator, config_of(", \"lmdb_wait_timeout\": 1, \"lmdb_ttl\": 0"), error));
+    for (int i = 0; i < 20; i++) {
+        zcx_call *call;
+        void *data;
+        MUST(zcx_call_open(&call, zcx_calculator_exchange(calculator), error));
+        MUST(zcx_call_input(&data, call, 5000, error));
+        MUST(zcx_call_submit(call, 5000, NULL, error));
+    }
+    raise(SIGKILL);
+    return 0;
+}
+
+static void requests_of_the_dead_are_swept(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_status(spawn(send_and_die, NULL)), 128 + SIGKILL);
+    usleep(5000); /* their millisecond to wait is over */
+    assert_nothing_left();
+}
+
 static void bad_configurations_are_named(void **state)
 {
     (void)state;
@@ -583,6 +770,11 @@ int main(void)
         cmocka_unit_test(cancelled_calls_leave_nothing),
         cmocka_unit_test(a_stopped_worker_takes_no_more),
         cmocka_unit_test(bad_requests_are_answered),
+        cmocka_unit_test(a_chained_input_is_the_one_that_was_given),
+        cmocka_unit_test(a_forked_child_answers_nothing),
+        cmocka_unit_test(strange_entries_are_passed_over),
+        cmocka_unit_test(requests_of_the_dead_are_swept),
+        cmocka_unit_test(a_long_failure_fits_a_full_store), /* last: small records fill the tree for good */
     };
     make_report();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
