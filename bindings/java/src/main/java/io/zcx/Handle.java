@@ -26,7 +26,7 @@ final class Handle extends AtomicInteger implements Runnable {
 
     private static final int CLOSED = 1;
     private static final int USER = 2;
-    private static final int IDLE_MOST = 6; // waits for the collector, 1 to 64 ms, that bring nothing
+    private static final int IDLE_MOST = 8; // waits for the collector, 1 to 256 ms, that bring nothing
     private static final int TRIES_MOST = 1000;
     private static final Cleaner CLEANER = Cleaner.create();
     private static final LongAdder HELD = new LongAdder(); // by buffers
@@ -34,6 +34,7 @@ final class Handle extends AtomicInteger implements Runnable {
     private final Kind kind;
     private Handle parent; // we are one of its users; nullable
     private volatile long pointer;
+    private Cleaner.Cleanable owner; // set once, before others see the owner; null without one
 
     Handle(Kind kind, long pointer, Handle parent) {
         super(USER);
@@ -44,7 +45,7 @@ final class Handle extends AtomicInteger implements Runnable {
 
     /** Closes this when `owner` is forgotten without having been closed. */
     Handle ownedBy(Object owner) {
-        CLEANER.register(owner, this);
+        this.owner = CLEANER.register(owner, this);
         return this;
     }
 
@@ -105,29 +106,41 @@ final class Handle extends AtomicInteger implements Runnable {
      * to look for: when the store has no room left, it is asked to, as the JDK does when it has no
      * direct memory left.
      */
-    static long untilCollected(LongSupplier attempt) {
+    static long untilCollected(ZcxException failure, LongSupplier attempt) {
+        ZcxException error = failure;
         long before = Long.MAX_VALUE;
-        for (int i = 0, idle = 0;; i++) {
+        for (int i = 0, idle = 0; error.status() == Status.EFULL || error.status() == Status.ELIMIT; i++) {
             long held = HELD.sum(); // before the attempt: what goes meanwhile is worth another one
+            if (i == 0 && held > 0) {
+                System.gc();
+            }
             try {
                 return attempt.getAsLong();
-            } catch (ZcxException error) {
-                idle = held < before ? 0 : idle + 1;
-                before = held;
-                boolean full = error.status() == Status.EFULL || error.status() == Status.ELIMIT;
-                if (!full || held == 0 || idle > IDLE_MOST || i > TRIES_MOST) {
-                    throw error;
-                }
+            } catch (ZcxException again) {
+                error = again;
             }
-            if (i == 0) {
-                System.gc();
+            idle = held < before ? 0 : idle + 1;
+            before = held;
+            if (held == 0 || idle > IDLE_MOST || i > TRIES_MOST) {
+                break;
             }
             LockSupport.parkNanos(1_000_000L << idle);
         }
+        throw error;
     }
 
     /** Ends the owner's use; the others' goes on. */
     void close() {
+        if (owner != null) {
+            owner.clean(); // runs run(), once, and forgets the owner: the collector has nothing to do
+        } else {
+            run();
+        }
+    }
+
+    /** The Cleaner's, too. */
+    @Override
+    public void run() {
         for (;;) {
             int state = get();
             if ((state & CLOSED) != 0) {
@@ -187,11 +200,5 @@ final class Handle extends AtomicInteger implements Runnable {
         if (parent != null) {
             parent.leave();
         }
-    }
-
-    /** The Cleaner's. */
-    @Override
-    public void run() {
-        close();
     }
 }

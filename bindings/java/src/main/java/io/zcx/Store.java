@@ -106,7 +106,11 @@ public final class Store implements AutoCloseable {
         long store = handle.enter();
         long made = 0;
         try {
-            made = call.of(store);
+            try {
+                made = call.of(store);
+            } catch (ZcxException error) {
+                made = Handle.untilCollected(error, () -> call.of(store));
+            }
             return made;
         } finally {
             if (made == 0) {
@@ -167,7 +171,7 @@ public final class Store implements AutoCloseable {
 
     /** Pins the payload at a key. ENOTFOUND, EEXPIRED. */
     public View view(byte[] key) {
-        return new View(child(store -> Handle.untilCollected(() -> Native.viewOpen(store, key))), handle);
+        return new View(child(store -> Native.viewOpen(store, key)), handle);
     }
 
     /**
@@ -191,8 +195,7 @@ public final class Store implements AutoCloseable {
         if (size < 0) {
             throw new ZcxException(Status.EINVAL, "a loan of " + size + " bytes; allowed: 0 and more");
         }
-        return new Loan(child(store -> Handle.untilCollected(
-                () -> Native.loanOpen(store, size, timeout.toMillis()))), handle, size);
+        return new Loan(child(store -> Native.loanOpen(store, size, timeout.toMillis())), handle, size);
     }
 
     /** False when there was none. Views of it stay valid. */

@@ -5,7 +5,7 @@ import java.util.Arrays;
 /** What the hand-over costs in Java, one line a figure as bench/core.c prints them. */
 public final class Bench {
     private static final int ROUNDS = 41;
-    private static final int REPEATS = 20_000;
+    private static final int REPEATS = 2_000;
 
     private Bench() {}
 
@@ -13,10 +13,10 @@ public final class Bench {
         void run();
     }
 
-    /** Nanoseconds a step: the median of the rounds, after as many that warm the compiler up. */
+    /** Nanoseconds a step: the median of the rounds, after ten times as many that warm the compiler up. */
     private static double median(Step step) {
         double[] rounds = new double[ROUNDS];
-        for (int round = -ROUNDS; round < ROUNDS; round++) {
+        for (int round = -10 * ROUNDS; round < ROUNDS; round++) {
             long start = System.nanoTime();
             for (int i = 0; i < REPEATS; i++) {
                 step.run();
