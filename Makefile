@@ -24,18 +24,19 @@ demo: build python ## Run the demo: flights from Python to C calculators and bac
 test: packages ## Run all tests: C, sanitizers, Python, the command, the examples
 	@$(MAKE) --no-print-directory --keep-going checks
 
-bench: build python rust ## Print the figures of the README
+bench: build python rust java ## Print the figures of the README
 	$(RELEASE)/bench/zcx-bench
 	$(RELEASE)/bench/zcx-bench-workers
 	$(RELEASE)/bench/zcx-bench-cpp
 	LD_LIBRARY_PATH=$(RELEASE)/core build/rust/release/bench
+	$(RELEASE)/java/bench
 	$(PYTHON) bench/bench.py
 
 soak: build ## Run the long tier of the crash tests
 	for test in step crash recovery torture concurrency queue; do \
 	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
 
-install: build ## Install header, library, command and man page (PREFIX=/usr/local)
+install: build java ## Install headers, library, command, man page and jar (PREFIX=/usr/local)
 	cmake --install $(RELEASE) --prefix $(or $(PREFIX),/usr/local)
 
 clean: ## Remove what was built
@@ -55,7 +56,10 @@ python: build
 rust: build
 	@bindings/rust/check.sh $(RELEASE) build/rust build
 
-checks: check-c check-memory check-threads check-python check-rust check-examples
+java: build
+	@bindings/java/check.sh $(RELEASE) jars
+
+checks: check-c check-memory check-threads check-python check-rust check-java check-examples
 
 check-c: build
 	ctest --preset release
@@ -74,8 +78,11 @@ check-python: python
 check-rust: build
 	bindings/rust/check.sh $(RELEASE) build/rust
 
+check-java: build
+	bindings/java/check.sh $(RELEASE)
+
 check-examples: python
 	$(PYTHON) examples/flights/demo.py
 
-.PHONY: help demo test bench soak install clean packages build python rust checks \
-    check-c check-memory check-threads check-python check-rust check-examples
+.PHONY: help demo test bench soak install clean packages build python rust java checks \
+    check-c check-memory check-threads check-python check-rust check-java check-examples
