@@ -18,7 +18,7 @@ endef
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-demo: build python ## Run the demo: flights from Python to C calculators and back
+demo: build python rust java ## Run the demo: a table of flights through five languages
 	$(PYTHON) examples/flights/demo.py
 
 test: packages ## Run all tests: C, sanitizers, Python, the command, the examples
@@ -59,7 +59,7 @@ rust: build
 java: build
 	@bindings/java/check.sh $(RELEASE) jars
 
-checks: check-c check-memory check-threads check-python check-rust check-java check-examples
+checks: check-c check-memory check-threads check-python check-rust check-java check-languages check-examples
 
 check-c: build
 	ctest --preset release
@@ -81,8 +81,11 @@ check-rust: build
 check-java: build
 	bindings/java/check.sh $(RELEASE)
 
-check-examples: python
+check-languages: python rust java
+	PYTHON=$(PYTHON) PYTHONPATH=tests/matrix $(PYTHON) -m pytest -q tests/matrix
+
+check-examples: python rust java
 	$(PYTHON) examples/flights/demo.py
 
 .PHONY: help demo test bench soak install clean packages build python rust java checks \
-    check-c check-memory check-threads check-python check-rust check-java check-examples
+    check-c check-memory check-threads check-python check-rust check-java check-languages check-examples

@@ -63,7 +63,7 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zc
     const uint64_t timeout = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * ZCXI_MS;
     /* Costly looks come each slice, whatever ends the sleeps between: a signal, another's wake; and at
      * once for who does not wait. */
-    uint64_t looked = 0, checked = 0, passed = 0;
+    uint64_t looked = 0, passed = 0;
     for (;;) {
         zcx_status status;
         uint64_t before = zcxi_env_last_transaction(env, NULL);
@@ -72,11 +72,8 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zc
             looked = passed;
             if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
             zcxi_env_visit(env);
-            if (passed - checked >= ZCXI_S) {
-                checked = passed;
-                status = zcxi_env_fresh(env, error);
-                if (status) return status;
-            }
+            status = zcxi_env_fresh(env, error);
+            if (status) return status;
         }
         if (look(env, context, idle, &status, error)) return status;
         while ((passed = zcxi_monotonic() - start) < SPIN && passed < timeout &&

@@ -6,6 +6,8 @@ import re
 from statistics import median
 from time import perf_counter
 
+from nodes import LANGUAGES, Node
+
 
 def seconds(function, rounds):
     """Median time of a call."""
@@ -47,34 +49,45 @@ def copied(store, data):
                if not any(int(low, 16) <= at < int(high, 16) for low, high in areas))
 
 
-def show(store, columns, table, airlines, trend, nothing):
-    """`nothing` is a calculator whose work on the table is none: its calls are all hand-over."""
+def nothing():
+    """Calculators that do next to nothing, one for each edge of the DAG: what their calls cost is the
+    hand-over."""
+    arrays = {"c": "year", "rust": "mean", "java": "mean", "cpp": "mean"}
+    return [Node(f"nothing in {language}", language, "Transform" if language == "java" else "transform",
+                 operation="clip", array=array) for language, array in arrays.items()]
 
-    def put():
-        store.put("again", columns)
 
-    def call():
-        nothing.calculate(table)
-
-    def answer(data):
-        """As a calculator answers: memory of the store, published, read in place."""
-        def function():
-            with store.loan(size(data)) as loan:
-                loan.publish("again")
-            store.view("again").release()
-        return function
-
-    edges = [("Python → store, once", columns, put, copied(store, columns)),
-             ("store → C, each call", store.get("flights"), call, copied(store, store.get("flights"))),
-             ("C → Python, by airline", airlines, answer(airlines), copied(store, airlines)),
-             ("C → Python, smoothed", trend, answer(trend), copied(store, trend))]
-    print(f"\n{'Hand-over, median':28}{'size':>10}{'zcx':>10}{'copied':>10}{'pickle':>10}{'JSON':>10}")
-    others = {}  # of each size; the table goes two ways
-    for name, data, function, bytes_copied in edges:
-        if size(data) not in others:
-            by_pickle = seconds(lambda: pickle.loads(pickle.dumps(data, protocol=5)), 11)
-            by_json = seconds(lambda: json.loads(json.dumps(plain(data))), 3)
-            others[size(data)] = f"{text(by_pickle):>10}{text(by_json):>10}"
-        print(f"  {name:26}{size(data) / 1e3:7,.0f} KB{text(seconds(function, 101)):>10}"
-              f"{bytes_copied / 1e3:7,.0f} KB{others[size(data)]}")
+def show(store, columns, handed, values, idle):
+    """`handed`: what goes to each node, and the last one's result; `values`: the nodes' results."""
+    values = [store.get("flights"), *values]
+    print(f"\n{'Hand-over, median':24}{'size':>10}{'in process':>12}{'in a worker':>13}{'copied':>10}"
+          f"{'pickle':>10}{'JSON':>10}")
+    start = perf_counter()
+    store.put("again", columns)
+    line("Python → store, once", columns, text(perf_counter() - start), "", store, columns)
     store.delete("again")
+    before = "store"
+    for node, reference, value in zip(idle, handed, values):
+        here = "" if node.language == "java" else text(seconds(calling(node.in_process(store), reference), 101))
+        there = text(seconds(calling(node.in_worker(store), reference), 101))
+        line(f"{before} → {LANGUAGES[node.language]}", value, here, there, store, value)
+        before = LANGUAGES[node.language]
+    key = handed[-1]["_lmdb_output_key"]
+    line(f"{before} → Python", values[-1], text(seconds(lambda: store.get(key), 101)), "", store, store.get(key))
+
+
+def calling(calculator, reference):
+    return lambda: calculator.calculate(reference)
+
+
+others = {}  # of each size: the same table goes two ways
+
+
+def line(name, data, here, there, store, lies):
+    if size(data) not in others:
+        rounds = 1 if size(data) > 1_000_000 else 11  # JSON takes seconds
+        by_pickle = seconds(lambda: pickle.loads(pickle.dumps(data, protocol=5)), 11)
+        by_json = seconds(lambda: json.loads(json.dumps(plain(data))), rounds)
+        others[size(data)] = f"{text(by_pickle):>10}{text(by_json):>10}"
+    print(f"  {name:22}{size(data) / 1e3:7,.0f} KB{here:>12}{there:>13}{copied(store, lies) / 1e3:7,.0f} KB"
+          f"{others[size(data)]}")

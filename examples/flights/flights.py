@@ -39,3 +39,12 @@ def airlines():
 
 def airports():
     return names("airports.csv")
+
+
+def places():
+    """Where the airports are: {"code": S3, "latitude": f8, "longitude": f8 (degrees)}."""
+    with open(DATA / "airports.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return {"code": np.array([row["faa"] for row in rows], "S3"),
+            "latitude": np.array([row["lat"] for row in rows], "f8"),
+            "longitude": np.array([row["lon"] for row in rows], "f8")}

@@ -10,7 +10,7 @@ import time
 import zcx
 
 BUILD = pathlib.Path(__file__).resolve().parents[2] / "build/release"
-PLUGINS = {"c": BUILD / "calculators", "rust": BUILD / "calculators/rust", "cpp": BUILD / "calculators/cpp"}
+PLUGINS = {"c": "calculators/{}.so", "cpp": "calculators/cpp/{}.so", "rust": "../rust/release/lib{}.so"}
 LANGUAGES = {"c": "C", "rust": "Rust", "java": "Java", "cpp": "C++", "python": "Python"}
 
 
@@ -25,12 +25,15 @@ class Node:
         return {"name": self.name, "lmdb_enabled": True, "lmdb_db_path": store.path,
                 "lmdb_exchange_mode": "reference", **more}
 
+    def plugin(self):
+        return BUILD / PLUGINS[self.language].format(self.type)
+
     def in_process(self, store):
         """The calculator as a plug-in of this process; a JVM is always one of its own."""
         if self.language == "java":
             return self.in_worker(store)
         return zcx.Calculator(self.config(store, calculator=self.language, type=self.type, options=self.options,
-                                          plugin=PLUGINS[self.language] / f"{self.type}.so"))
+                                          plugin=self.plugin()))
 
     def in_worker(self, store):
         return zcx.Calculator(self.config(store, queue=self.name))
@@ -40,8 +43,8 @@ class Node:
         config = self.config(store, queue=self.name, type=self.type, options=self.options)
         if self.language == "java":
             return [BUILD / "java/worker", self.type, json.dumps(config)]
-        return [BUILD / "command/zcx", "worker", "--plugin", PLUGINS[self.language] / f"{self.type}.so",
-                "--queue", self.name, "--config", json.dumps(config)]
+        return [BUILD / "command/zcx", "worker", "--plugin", self.plugin(), "--queue", self.name,
+                "--config", json.dumps(config)]
 
 
 @contextlib.contextmanager

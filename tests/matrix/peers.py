@@ -17,7 +17,7 @@ SIZES = 0, 1, 1000, 1_000_000, 100_000_000
 PEERS = {
     "c": [BUILD / "tests/peer"],
     "cpp": [BUILD / "tests/cpp/peer"],
-    "rust": [ROOT / "bindings/rust/target/release/peer"],
+    "rust": [BUILD.parent / "rust/release/peer"],
     "java": [BUILD / "java/peer"],
     "python": [os.environ.get("PYTHON", "python3"), ROOT / "tests/python/peer.py"],
 }

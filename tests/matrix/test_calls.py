@@ -16,7 +16,7 @@ import peers
 PLUGINS = {
     "c": peers.BUILD / "calculators/transform.so",
     "cpp": peers.BUILD / "calculators/cpp/transform.so",
-    "rust": peers.BUILD / "calculators/rust/transform.so",
+    "rust": peers.BUILD.parent / "rust/release/libtransform.so",
 }
 MODES = "input", "output", "both", "reference"
 OPTIONS = {"operation": "rolling_mean", "window": 5}
