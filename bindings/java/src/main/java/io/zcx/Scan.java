@@ -80,7 +80,7 @@ public final class Scan implements Iterator<Scan.Entry>, Iterable<Scan.Entry>, A
 
     /** ECORRUPT for a damaged envelope; the next call goes on behind it. */
     @Override
-    public boolean hasNext() {
+    public synchronized boolean hasNext() {
         long scan = handle.enterAlone();
         try {
             if (next == null) {
@@ -96,7 +96,7 @@ public final class Scan implements Iterator<Scan.Entry>, Iterable<Scan.Entry>, A
     }
 
     @Override
-    public Entry next() {
+    public synchronized Entry next() {
         if (!hasNext()) {
             throw new NoSuchElementException("the scan is at its end");
         }
