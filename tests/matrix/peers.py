@@ -23,8 +23,13 @@ PEERS = {
 }
 
 
+# The Rust peer finds the library by it; the others know where theirs is.
+ENVIRONMENT = {**os.environ, "LD_LIBRARY_PATH": str(BUILD / "core")}
+
+
 def run(command, **options):
-    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=300, **options)
+    done = subprocess.run([str(word) for word in command], capture_output=True, timeout=300, env=ENVIRONMENT,
+                          **options)
     if done.returncode:
         raise AssertionError(f"{command[0]}: exit status {done.returncode}: {done.stderr.decode()}")
     return done.stdout
