@@ -53,14 +53,17 @@ def workers(store):
     environment = {**os.environ, "PYTHONPATH": str(peers.ROOT / "calculators/python")}
     started = [subprocess.Popen([str(word) for word in worker_command(language, store)], env=environment)
                for language in (*PLUGINS, "java", "python")]
-    deadline = time.monotonic() + 60
-    while len(store.stat()["queues"]) < len(started):
-        assert time.monotonic() < deadline and all(worker.poll() is None for worker in started)
-        time.sleep(0.05)
-    yield
-    for worker in started:
-        worker.send_signal(signal.SIGTERM)
-    assert [worker.wait(30) for worker in started] == [0] * len(started)
+    try:
+        deadline = time.monotonic() + 60
+        while len(store.stat()["queues"]) < len(started):
+            assert time.monotonic() < deadline and all(worker.poll() is None for worker in started)
+            time.sleep(0.05)
+        yield
+    finally:
+        for worker in started:
+            worker.send_signal(signal.SIGTERM)
+        ends = [worker.wait(30) for worker in started]
+    assert ends == [0] * len(started)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /** A party to the tests that cross languages; see tests/matrix. */
@@ -52,7 +53,12 @@ public final class Peer {
                 }
             }
             case "json" -> store.put(key, json(size), Envelope.of(Format.JSON));
-            case "msgpack" -> store.put(key, Map.of("n", size, "a", halves(size)));
+            case "msgpack" -> {
+                Map<String, Object> map = new LinkedHashMap<>(); // the same bytes as every peer
+                map.put("n", size);
+                map.put("a", halves(size));
+                store.put(key, map);
+            }
             case "numpy" -> store.put(key, triples(size));
             default -> throw new IllegalArgumentException("no format '" + format + "'");
         }
