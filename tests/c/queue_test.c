@@ -742,8 +742,9 @@ static void bad_configurations_are_named(void **state)
     (void)state;
     zcx_worker *worker;
     zcx_calculator *calculator;
-    FAILS(ZCX_EINVAL, zcx_worker_open(&worker, "{\"name\": \"n\", \"lmdb_enabled\": true}", error),
-          "'queue'", "'n'");
+    char json[400];
+    snprintf(json, sizeof json, "{\"name\": \"n\", \"lmdb_enabled\": true, \"lmdb_db_path\": \"%s\"}", path);
+    FAILS(ZCX_EINVAL, zcx_worker_open(&worker, json, error), "'queue'", "'n'");
     FAILS(ZCX_EINVAL, zcx_worker_open(&worker, "{\"name\": \"n\", \"queue\": \"q\"}", error), "'n'",
           "lmdb_enabled");
     FAILS(ZCX_EINVAL,
