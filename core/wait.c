@@ -44,6 +44,7 @@ void zcxi_wake(const struct zcxi_env *env, uint32_t hash)
 void zcxi_wake_all(const struct zcxi_env *env)
 {
     atomic_thread_fence(memory_order_seq_cst);
+    if (!atomic_load(&env->board.header->slept)) return; /* spares a recovery 4,096 looks */
     for (uint32_t i = 0; i < ZCXI_WAITS; i++)
         wake(&env->board.waits[i].word);
 }
@@ -81,6 +82,7 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zc
             sched_yield();
         if (passed >= timeout) return ZCX_ETIMEDOUT;
         if (passed < SPIN) continue;
+        if (!atomic_load(&env->board.header->slept)) atomic_store(&env->board.header->slept, true);
         uint32_t value = atomic_fetch_or(word, SLEEPS) | SLEEPS;
         if (look(env, context, false, &status, error)) return status;
         uint64_t left = timeout - passed;
