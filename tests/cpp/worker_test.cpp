@@ -23,8 +23,8 @@ TEST_CASE("a wait ends with what came")
         CHECK(view.text() == "two");
     }
     {
-        std::jthread writer([&] { at.store.erase("key"); });
         std::uint64_t last = at.store.view("key").envelope().transaction;
+        std::jthread writer([&] { at.store.erase("key"); });
         FAILS(ZCX_EDELETED, at.store.wait("key", zcx::forever, last), "key");
     }
     at.store.put_error("key", "no data for 2013");
