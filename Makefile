@@ -59,7 +59,7 @@ rust: build
 java: build
 	@bindings/java/check.sh $(RELEASE) jars
 
-checks: check-c check-memory check-threads check-python check-rust check-java check-languages check-examples
+checks: check-c check-memory check-threads check-python check-command check-rust check-java check-languages check-examples
 
 check-c: build
 	ctest --preset release
@@ -73,7 +73,10 @@ check-threads:
 	$(FIXED_ADDRESSES) ctest --preset tsan
 
 check-python: python
-	ZCX_COMMAND=$(CURDIR)/$(RELEASE)/command/zcx $(PYTHON) -m pytest -q tests/python tests/command
+	ZCX_COMMAND=$(CURDIR)/$(RELEASE)/command/zcx $(PYTHON) -m pytest -q tests/python
+
+check-command: python
+	ZCX_COMMAND=$(CURDIR)/$(RELEASE)/command/zcx $(PYTHON) -m pytest -q tests/command
 
 check-rust: build
 	bindings/rust/check.sh $(RELEASE) build/rust
@@ -88,4 +91,4 @@ check-examples: python rust java
 	$(PYTHON) examples/flights/demo.py
 
 .PHONY: help demo test bench soak install clean packages build python rust java checks \
-    check-c check-memory check-threads check-python check-rust check-java check-languages check-examples
+    check-c check-memory check-threads check-python check-command check-rust check-java check-languages check-examples
