@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define SLEEPS 1u                 /* bit 0 of a word */
-#define SPIN (100 * ZCXI_MS / 1000) /* twice what a wake-up costs */
+#define SPIN UINT64_C(50000)     /* ns: what a wake-up costs where cores are taken */
 
 uint32_t zcxi_wait_hash(const char *database, const void *key, size_t key_length)
 {

@@ -259,7 +259,7 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_view(zcx_view **out, zcx_store *store, 
  * `timeout_ms` (negative: for ever), and views it. Errors, besides those of zcx_store_view:
  * ETIMEDOUT, EDELETED (`after` is not 0, and there is none any more), EEXPIRED (it came, and
  * expired), EFAILED, or what it stands for, with its message, when it is an error record, ESTALE.
- * Spins for up to 0.1 ms, then sleeps without using the processor. */
+ * Spins for up to 0.05 ms, then sleeps without using the processor. */
 ZCX_API ZCX_CHECKED zcx_status zcx_store_wait(zcx_view **out, zcx_store *store, const void *key,
                                               size_t key_length, uint64_t after, int64_t timeout_ms,
                                               zcx_error *error);
