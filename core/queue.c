@@ -328,7 +328,9 @@ static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_e
     zcx_store *store = NULL;
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     const size_t head = sizeof(struct zcxi_request);
-    struct zcxi_ending ending = {.ticket = *offer->ticket, .attempt = offer->attempt};
+    /* A late one has no claim, whatever its attempts: any state of it goes. */
+    struct zcxi_ending ending = {.ticket = *offer->ticket,
+                                 .attempt = offer->late ? 0 : offer->attempt};
     const struct zcxi_also also = {zcxi_queue_end, &ending, 0};
     zcx_status status = zcx_reference_parse(&reference, ZCX_ENCODING_MSGPACK, offer->last + head,
                                             offer->size - head, NULL);

@@ -713,6 +713,27 @@ static void strange_entries_are_passed_over(void **state)
     close_all(calculator);
 }
 
+/* More than a pass looks after, each offered again after a death, and now past its deadline. */
+static void late_requests_that_were_claimed_once_are_swept(void **state)
+{
+    (void)state;
+    zcx_store *store = open_here();
+    const struct zcxi_need need = {.changes = 1, .bytes = 100};
+    const struct zcxi_request late = {.magic = ZCXI_REQUEST_MAGIC, .version = 1, .attempts = 1,
+                                      .deadline = 1};
+    char key[] = "doubles\0\0\0\0\0\0\0\0\0";
+    for (char i = 1; i <= 40; i++) {
+        key[15] = i;
+        OK(zcxi_transact(store->env, &need, put_entry, &(struct entry){key, &late, 16, sizeof late},
+                         error));
+    }
+    alarm(60); /* a sweep that finds them again and again would not end */
+    OK(zcx_store_sweep(NULL, store, 0, error));
+    alarm(0);
+    OK(zcx_store_close(store, error));
+    assert_nothing_left();
+}
+
 static int send_and_die(void *context)
 {
     (void)context;
@@ -774,6 +795,7 @@ int main(void)
         cmocka_unit_test(a_chained_input_is_the_one_that_was_given),
         cmocka_unit_test(a_forked_child_answers_nothing),
         cmocka_unit_test(strange_entries_are_passed_over),
+        cmocka_unit_test(late_requests_that_were_claimed_once_are_swept),
         cmocka_unit_test(requests_of_the_dead_are_swept),
         cmocka_unit_test(a_long_failure_fits_a_full_store), /* last: small records fill the tree for good */
     };
