@@ -125,10 +125,9 @@ zcx_status zcx_calculator_open(zcx_calculator **out, const char *json, zcx_error
     if (!status) {
         const struct zcxi_config *config = &calculator->exchange->config;
         status = check_config(config, error);
-        if (!status && config->queue)
-            status = zcxi_exchange_need_store(calculator->exchange, error);
-        else if (!status)
-            status = load(calculator, config, error);
+        if (!status)
+            status = config->queue ? zcxi_exchange_need_store(calculator->exchange, error)
+                                   : load(calculator, config, error);
         if (!status && !config->queue) status = create(calculator, config, error);
     }
     if (status)

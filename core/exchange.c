@@ -87,13 +87,13 @@ void zcxi_exchange_release(zcx_exchange *exchange, zcx_call *call)
 
 zcx_call *zcxi_exchange_take_released(zcx_exchange *exchange, int most)
 {
-    zcx_call *first = atomic_load_explicit(&exchange->released, memory_order_relaxed), *last;
+    if (!atomic_load_explicit(&exchange->released, memory_order_relaxed)) return NULL;
+    zcx_call *first = atomic_exchange(&exchange->released, NULL), *last = first;
     if (!first) return NULL;
-    first = last = atomic_exchange(&exchange->released, NULL);
-    for (; last && --most; last = last->next)
-        if (!last->next) return first;
-    zcx_call *rest = last ? last->next : NULL;
-    if (last) last->next = NULL;
+    while (--most && last->next)
+        last = last->next;
+    zcx_call *rest = last->next;
+    last->next = NULL;
     for (zcx_call *next; rest; rest = next) {
         next = rest->next;
         zcxi_exchange_release(exchange, rest);

@@ -310,17 +310,12 @@ zcx_status zcx_call_wait(zcx_call *call, int64_t timeout_ms, zcx_error *error)
 
 /* ---- cancelling ------------------------------------------------------------------------------------------------- */
 
-static zcx_status remove_request(struct zcxi_env *env, MDB_txn *transaction, void *context,
-                                 zcx_error *error)
-{
-    return zcxi_queue_finish(env, transaction, context, 0, NULL, error);
-}
-
 zcx_status zcxi_request_cancel(zcx_call *call, zcx_error *error)
 {
+    struct zcxi_ending ending = {.ticket = call->ticket}; /* the input is deleted as a leg */
     zcx_error why = ZCX_ERROR_INIT;
     zcx_status status = zcxi_transact(call->exchange->store->env, &(struct zcxi_need){.changes = 1},
-                                      remove_request, &call->ticket, &why);
+                                      zcxi_queue_end, &ending, &why);
     if (status && status != ZCX_ECANCELLED) {
         if (error && !error->status) *error = why;
         return status;

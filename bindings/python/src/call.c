@@ -178,16 +178,23 @@ static void *raise_failed(Call *self, const zcx_error *error)
     return NULL;
 }
 
-static PyObject *call_run(Call *self, PyObject *unused)
+typedef zcx_status (*begun)(zcx_calculator *calculator, zcx_call *call, zcx_error *error);
+
+static PyObject *begin(Call *self, begun how)
 {
-    (void)unused;
     zcx_error error = ZCX_ERROR_INIT;
     zcx_status status;
     zcx_call *call = call_use(self);
     if (!call) return NULL;
-    Py_BEGIN_ALLOW_THREADS status = zcx_calculator_call(self->owner->calculator, call, &error);
+    Py_BEGIN_ALLOW_THREADS status = how(self->owner->calculator, call, &error);
     Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_failed(self, &error);
     Py_RETURN_NONE;
+}
+
+static PyObject *call_run(Call *self, PyObject *unused)
+{
+    (void)unused;
+    return begin(self, zcx_calculator_call);
 }
 
 /* ---- over a queue --------------------------------------------------------------------------- */
@@ -195,13 +202,7 @@ static PyObject *call_run(Call *self, PyObject *unused)
 static PyObject *call_send(Call *self, PyObject *unused)
 {
     (void)unused;
-    zcx_error error = ZCX_ERROR_INIT;
-    zcx_status status;
-    zcx_call *call = call_use(self);
-    if (!call) return NULL;
-    Py_BEGIN_ALLOW_THREADS status = zcx_calculator_send(self->owner->calculator, call, &error);
-    Py_END_ALLOW_THREADS if (status != ZCX_OK) return raise_failed(self, &error);
-    Py_RETURN_NONE;
+    return begin(self, zcx_calculator_send);
 }
 
 /* None when the answer is there; the core's sentence when the call is still under way. */
