@@ -45,6 +45,7 @@ static size_t lay_out(struct zcxi_board *board, char *base)
     TABLE(header, sizeof *board->header);
     TABLE(owners, sizeof *board->owners * ZCXI_OWNERS);
     TABLE(waits, sizeof *board->waits * ZCXI_WAITS);
+    TABLE(claims, sizeof *board->claims * ZCXI_CLAIMS);
     TABLE(class_maps, sizeof *board->class_maps * ZCXI_CLASSES * board->class_words);
     TABLE(changes, sizeof *board->changes * ZCX_BATCH_MAX);
     TABLE(groups, sizeof *board->groups * groups);

@@ -14,11 +14,12 @@
 #include <stdatomic.h>
 
 #define ZCXI_BOARD_MAGIC UINT64_C(0x3144524142584358)
-#define ZCXI_BOARD_VERSION 2
+#define ZCXI_BOARD_VERSION 3
 #define ZCXI_OWNERS ZCX_PROCESSES_MAX
 #define ZCXI_GROUP 64 /* slots whose tables are allocated together */
 #define ZCXI_CLASSES 64
 #define ZCXI_WAITS 4096
+#define ZCXI_CLAIMS 4096
 #define ZCXI_QUEUE_SHOWN 56
 #define ZCXI_META_WORDS 17 /* LMDB's meta page body: 136 bytes */
 
@@ -41,6 +42,12 @@ struct zcxi_wait { /* wait.h */
     _Alignas(64) _Atomic uint32_t word;
 };
 
+struct zcxi_claim { /* of a request, by a worker (queue.h); written under the mutex */
+    _Atomic uint64_t sequence; /* of the request; 0: free. Written last */
+    _Atomic uint32_t owner, incarnation;
+    _Atomic uint64_t time; /* Unix ns */
+};
+
 #define ZCXI_OWNER_BYTE ((off_t)1 << 40) /* of board: entry i's lock is on byte this + i */
 #define ZCXI_LIFE_BYTE ((off_t)1 << 40)  /* of open.lock: read-locked by everyone who lives */
 
@@ -58,9 +65,9 @@ struct zcxi_group {
     _Atomic uint64_t available[ZCXI_CLASSES]; /* a bit a slot: free or retired; a hint */
 };
 
-enum zcxi_action { ZCXI_PUBLISH = 1, ZCXI_RETIRE = 2 };
+enum zcxi_action { ZCXI_PUBLISH = 1, ZCXI_RETIRE = 2, ZCXI_UNCLAIM = 3 };
 
-struct zcxi_change { /* a journal entry: what a commit does to a slot */
+struct zcxi_change { /* a journal entry: what a commit does to a slot, or to a claim */
     uint32_t slot;
     uint32_t action;
 };
@@ -92,6 +99,7 @@ struct zcxi_board_header {
     _Atomic uint64_t slot_pages;     /* pages of all slots, without the first of each */
     uint64_t incarnations;
     uint32_t groups; /* whose tables are allocated */
+    _Atomic uint32_t claims; /* entries ever used are 0 … this - 1 */
     bool unsettled;  /* somebody died holding the mutex, and nobody has made all of it good yet */
 
     _Alignas(64) _Atomic uint32_t slots; /* slots are 1 … this - 1 */
@@ -110,6 +118,7 @@ struct zcxi_board {
     struct zcxi_board_header *header;
     struct zcxi_owner *owners;
     struct zcxi_wait *waits; /* [ZCXI_WAITS] */
+    struct zcxi_claim *claims; /* [ZCXI_CLAIMS] */
     struct zcxi_change *changes;  /* [ZCX_BATCH_MAX] */
     _Atomic uint64_t *class_maps; /* [ZCXI_CLASSES][class_words]: groups with an available slot */
     uint32_t class_words;

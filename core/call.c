@@ -32,17 +32,22 @@ zcx_status zcx_call_open(zcx_call **out, zcx_exchange *exchange, zcx_error *erro
     return zcxi_call_make(out, exchange, NULL, error);
 }
 
+static void write_id(char out[ZCXI_CALL_ID], uint64_t id)
+{
+    for (int i = ZCXI_CALL_ID - 2; i >= 0; i--, id >>= 4)
+        out[i] = "0123456789abcdef"[id & 15];
+}
+
 zcx_status zcxi_call_make(zcx_call **out, zcx_exchange *exchange, const char *id, zcx_error *error)
 {
     static _Atomic uint64_t without_store; /* calls, for ids in messages */
     zcx_call *call = calloc(1, sizeof *call);
     if (!call) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a call");
     if (id)
-        snprintf(call->id, sizeof call->id, "%s", id);
+        strncpy(call->id, id, sizeof call->id - 1);
     else
-        snprintf(call->id, sizeof call->id, "%016" PRIx64,
-                 exchange->store ? zcxi_store_call_id(exchange->store)
-                                 : atomic_fetch_add(&without_store, 1));
+        write_id(call->id, exchange->store ? zcxi_store_call_id(exchange->store)
+                                           : atomic_fetch_add(&without_store, 1));
     call->exchange = exchange;
     call->in.prefix = "input";
     call->out.prefix = "output";

@@ -93,7 +93,7 @@ zcx_status zcxi_request_cancel(zcx_call *call, zcx_error *error);
 struct zcxi_served {
     zcx_reference *request;
     const char *output_key;
-    struct zcxi_ending ending; /* with our claim's attempt */
+    struct zcxi_ending ending; /* of our claim */
     struct zcxi_also also;     /* the same, for the transaction that publishes the answer */
 };
 

@@ -1,5 +1,7 @@
 #include "journal.h"
 
+#include "claims.h"
+
 #include <string.h>
 
 /* LMDB 0.9's meta page: its body follows the page header of 16 bytes. */
@@ -36,6 +38,7 @@ static void turn_words(struct zcxi_env *env, uint64_t transaction)
     uint32_t changes = journal->changes < ZCX_BATCH_MAX ? journal->changes : ZCX_BATCH_MAX;
     for (uint32_t i = 0; i < changes; i++) {
         struct zcxi_change change = env->board.changes[i];
+        if (change.action == ZCXI_UNCLAIM) zcxi_claim_clear(&env->board, change.slot);
         if (!zcxi_slot_exists(&env->board, change.slot)) continue;
         if (change.action == ZCXI_PUBLISH) zcxi_slot_publish(&env->board, change.slot);
         if (change.action == ZCXI_RETIRE)

@@ -5,10 +5,11 @@
  *   pushed ──claim──▶ claimed by an owner ──finish──▶ gone, in the transaction that puts the answer
  *      ▲──── revive, when the owner died ────┘        (or an error record, after ATTEMPTS deaths)
  *
- * Whoever cancels a request removes it; an answer to a request that is gone is not put. */
+ * A claim is no transaction (claims.h). Whoever cancels a request removes it; an answer to a request that is gone is not put. */
 #ifndef ZCXI_QUEUE_H
 #define ZCXI_QUEUE_H
 
+#include "claims.h"
 #include "transact.h"
 
 #define ZCXI_REQUEST_MAGIC 0x5158435au /* "ZCXQ" */
@@ -21,16 +22,13 @@
 struct zcxi_request {
     uint32_t magic;
     uint16_t version;
-    uint16_t attempts;    /* claims so far */
-    uint32_t owner;       /* of the claim: a board entry … */
-    uint32_t incarnation; /* … and its incarnation; 0: nobody has claimed it */
-    uint64_t pushed;      /* Unix ns */
-    uint64_t deadline;    /* Unix ns: nobody waits for the answer any more; 0: none */
-    uint64_t claimed;     /* Unix ns */
-    uint32_t flags;       /* ZCXI_REQUEST_* */
+    uint16_t attempts; /* that ended without an answer */
+    uint32_t flags;    /* ZCXI_REQUEST_* */
     uint32_t reserved;
-    uint64_t input;       /* the transaction of the input's record; 0: whichever is there */
-    uint64_t reserved_too;
+    uint64_t pushed;   /* Unix ns */
+    uint64_t deadline; /* Unix ns: nobody waits for the answer any more; 0: none */
+    uint64_t input;    /* the transaction of the input's record; 0: whichever is there */
+    uint64_t reserved_too[3];
 };
 _Static_assert(sizeof(struct zcxi_request) == 64, "the head of a request is 64 bytes");
 
@@ -49,24 +47,24 @@ zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zc
                            const struct zcxi_request *head, uint8_t *value, size_t size,
                            zcx_error *error);
 
-/* In a transaction: removes the request. ECANCELLED when it is gone, or `attempt` is not 0 and not
- * that of our claim. *owned (nullable): the input's record is to go with it. */
+/* In a transaction: removes the request, and its claim. ECANCELLED when it is gone, or `ours` and its
+ * claim is not. *owned (nullable): the input's record is to go with it. */
 zcx_status zcxi_queue_finish(struct zcxi_env *env, MDB_txn *transaction,
-                             const struct zcxi_ticket *ticket, uint16_t attempt, bool *owned,
+                             const struct zcxi_ticket *ticket, bool ours, bool *owned,
                              zcx_error *error);
 
 /* The end of a request that is answered, in the transaction that puts the answer: a struct
  * zcxi_ending as the context of a zcxi_also. */
 struct zcxi_ending {
     struct zcxi_ticket ticket;
-    uint16_t attempt;
+    bool ours; /* only if we have claimed it */
     MDB_dbi database;      /* of the input … */
     const char *input_key; /* … which is deleted if it is the request's; NULL: there is none */
 };
 zcx_status zcxi_queue_end(struct zcxi_env *env, MDB_txn *transaction, void *ending,
                           zcx_error *error);
 
-/* Transactions of their own. Claims the first request that nobody has; *value (free it), *size are
+/* Claims the first request that nobody has; *value (free it), *size are
  * its bytes. ENOTFOUND, without a message, when there is none. Those past their deadline are passed over. */
 zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, uint8_t **value,
                             size_t *size, zcx_error *error);
@@ -77,7 +75,7 @@ zcx_status zcxi_queue_stage(struct zcxi_env *env, const struct zcxi_ticket *tick
 
 /* Our claim of it ends, and it is offered again. */
 zcx_status zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket,
-                                uint16_t attempt, zcx_error *error);
+                                zcx_error *error);
 
 /* Offers again what owners that died had claimed, or answers it with an error record when that was
  * one death too many; removes what is past its deadline. Cheap when there is nothing: one read
@@ -87,13 +85,11 @@ zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error);
 /* Wakes who waits for requests; the hash to wait on. */
 uint32_t zcxi_queue_hash(const char *queue);
 
-/* Each request, in one snapshot. */
+/* Each request, in one snapshot. `claim`: NULL when nobody has it. */
 typedef void (*zcxi_request_seen)(struct zcxi_env *env, const struct zcxi_ticket *ticket,
-                                  const struct zcxi_request *request, void *context);
+                                  const struct zcxi_request *request,
+                                  const struct zcxi_claimed *claim, void *context);
 zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *context,
                            zcx_error *error);
-
-/* Does the claim's owner live? */
-bool zcxi_claim_alive(struct zcxi_env *env, const struct zcxi_request *request);
 
 #endif

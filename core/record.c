@@ -159,19 +159,25 @@ zcx_status zcxi_record_delete(struct zcxi_env *env, MDB_txn *transaction, MDB_db
                               bool *deleted, bool *live, zcx_error *error)
 {
     MDB_val where = {key_length, (void *)key}, value;
+    MDB_cursor *cursor;
     struct zcxi_header header;
     *deleted = *live = false;
-    int result = mdb_get(transaction, database, &where, &value);
-    if (result == MDB_NOTFOUND) return ZCX_OK;
-    if (result) return zcxi_fail_lmdb(error, result, "cannot read a record");
-    bool sound = !zcxi_header_read(&header, value.mv_data, value.mv_size, key, key_length, NULL);
-    *live = !sound || !zcxi_expired(&header, only_expired ? only_expired : zcxi_now());
-    if (only_expired && *live) return ZCX_OK;
-    retire_old(env, &where, &value);
-    result = mdb_del(transaction, database, &where, NULL);
-    if (result) return zcxi_fail_lmdb(error, result, "cannot delete a record");
-    *deleted = true;
-    return ZCX_OK;
+    int result = mdb_cursor_open(transaction, database, &cursor);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot open a cursor");
+    result = mdb_cursor_get(cursor, &where, &value, MDB_SET);
+    if (!result) {
+        bool sound = !zcxi_header_read(&header, value.mv_data, value.mv_size, key, key_length, NULL);
+        *live = !sound || !zcxi_expired(&header, only_expired ? only_expired : zcxi_now());
+        *deleted = !only_expired || !*live;
+    }
+    if (*deleted) {
+        retire_old(env, &where, &value);
+        result = mdb_cursor_del(cursor, 0);
+    }
+    mdb_cursor_close(cursor);
+    if (!result || result == MDB_NOTFOUND) return ZCX_OK;
+    *deleted = false;
+    return zcxi_fail_lmdb(error, result, "cannot delete a record");
 }
 
 /* ---- one record, one transaction ---------------------------------------------------------------------------- */
@@ -190,11 +196,11 @@ static zcx_status publish(struct zcxi_env *env, MDB_txn *transaction, void *cont
 {
     const struct publishing *what = context;
     zcx_status status = what->loan ? zcxi_loan_check(what->loan, error) : ZCX_OK;
-    if (!status && what->also)
-        status = what->also->work(env, transaction, what->also->context, error);
-    return status ? status
-                  : zcxi_record_put(env, transaction, what->database, what->key, what->key_length,
-                                    what->record, error);
+    if (!status) /* first: a tree whose last record goes gives its root page back */
+        status = zcxi_record_put(env, transaction, what->database, what->key, what->key_length,
+                                 what->record, error);
+    if (status || !what->also) return status;
+    return what->also->work(env, transaction, what->also->context, error);
 }
 
 zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_length,

@@ -4,6 +4,7 @@
 #include "token.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,17 +41,41 @@ static const char *complaint(int field, const char *text, size_t length)
     return NULL;
 }
 
+zcx_reference *zcxi_reference_new(void)
+{
+    zcx_reference *reference = malloc(sizeof *reference);
+    if (reference) memset(reference, 0, offsetof(zcx_reference, room));
+    return reference;
+}
+
+static bool in_room(const zcx_reference *reference, const char *text)
+{
+    return text >= reference->room && text < reference->room + sizeof reference->room;
+}
+
+static char *text_room(zcx_reference *reference, size_t size)
+{
+    if (size > sizeof reference->room - reference->used) return malloc(size);
+    reference->used += size;
+    return reference->room + reference->used - size;
+}
+
+static void free_text(const zcx_reference *reference, char *text)
+{
+    if (!in_room(reference, text)) free(text);
+}
+
 zcx_status zcxi_reference_set_text(zcx_reference *reference, int field, const void *text,
                                    size_t length, zcx_error *error)
 {
-    char *copy = malloc(length + 1);
+    char *copy = text_room(reference, length + 1);
     if (!copy) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a reference");
     if (length) memcpy(copy, text, length);
     copy[length] = 0;
     const char *wrong = complaint(field, copy, length);
     if (wrong) {
         char shown[ZCXI_KEY_TEXT];
-        free(copy);
+        free_text(reference, copy);
         return zcxi_fail(error, ZCX_EINVAL, 0, "the reference's %s, %s, %s",
                          zcxi_reference_names[field], zcxi_key_text(shown, text, length), wrong);
     }
@@ -221,10 +246,14 @@ static zcx_status pack(uint64_t *length, const zcx_reference *reference, void *b
     return zcx_packer_close(packer, length, error);
 }
 
+/* In one pass where the buffer is aligned and has room. */
 static zcx_status to_msgpack(uint64_t *length, const zcx_reference *reference, void *buffer,
                              uint64_t capacity, zcx_error *error)
 {
     uint64_t size;
+    if (buffer && (uintptr_t)buffer % ZCX_ALIGNMENT == 0 &&
+        !pack(length, reference, buffer, capacity, NULL))
+        return ZCX_OK;
     zcx_status status = pack(&size, reference, NULL, 0, error);
     if (status) return status;
     if (buffer && size > capacity)
@@ -251,7 +280,7 @@ zcx_status zcx_reference_parse(zcx_reference **out, zcx_encoding encoding, const
     if (encoding != ZCX_ENCODING_MSGPACK && encoding != ZCX_ENCODING_JSON)
         return zcxi_fail(error, ZCX_EINVAL, 0, "%d is not an encoding of references",
                          (int)encoding);
-    zcx_reference *reference = calloc(1, sizeof *reference);
+    zcx_reference *reference = zcxi_reference_new();
     if (!reference) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a reference");
     zcx_status status = encoding == ZCX_ENCODING_JSON
                             ? zcxi_reference_from_json(reference, data, length, error)
@@ -283,7 +312,7 @@ zcx_status zcxi_reference_make(zcx_reference **out, const char *const text[ZCXI_
                                const void *data, uint64_t length, bool written, zcx_error *error)
 {
     zcx_status status = ZCX_OK;
-    zcx_reference *reference = calloc(1, sizeof *reference);
+    zcx_reference *reference = zcxi_reference_new();
     if (!reference) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a reference");
     reference->ref = true;
     reference->has_written = reference->written = written;
@@ -337,7 +366,7 @@ void zcx_reference_free(zcx_reference *reference)
 {
     if (!reference) return;
     for (int i = 0; i < ZCXI_REFERENCE_FIELDS; i++)
-        free(reference->text[i]);
+        free_text(reference, reference->text[i]);
     free(reference->data);
     free(reference);
 }

@@ -15,6 +15,8 @@ struct zcx_reference {
     uint64_t length;
     bool ref;                  /* _lmdb_ref is there, and true */
     bool has_written, written; /* _lmdb_output_written is there; is true */
+    size_t used;
+    char room[480]; /* the texts lie here as long as they fit: an allocation each costs more */
 };
 
 enum zcxi_reference_flag { ZCXI_REFERENCE_REF, ZCXI_REFERENCE_WRITTEN };
@@ -29,6 +31,9 @@ extern const char *const zcxi_reference_names[ZCXI_REFERENCE_FIELDS];
  * `written`: it is an answer. */
 zcx_status zcxi_reference_make(zcx_reference **out, const char *const text[ZCXI_REFERENCE_FIELDS],
                                const void *data, uint64_t length, bool written, zcx_error *error);
+
+/* An empty one; NULL: no memory. */
+zcx_reference *zcxi_reference_new(void);
 
 /* Can a reference name this key: UTF-8 text without NUL? */
 bool zcxi_reference_can_name(const void *key, size_t key_length);

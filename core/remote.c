@@ -65,6 +65,7 @@ struct push {
     struct zcxi_request head; /* its deadline, flags and input */
     struct zcxi_ticket ticket;
     zcx_call *released;
+    _Alignas(ZCX_ALIGNMENT) uint8_t small[1536]; /* the usual request's value */
 };
 
 static zcx_status delete_leg(struct zcxi_env *env, MDB_txn *transaction, const zcx_call *call,
@@ -86,7 +87,7 @@ static zcx_status push(struct zcxi_env *env, MDB_txn *transaction, void *context
     zcx_status status = ZCX_OK;
     for (zcx_call *call = what->released; call && !status; call = call->next) {
         if (zcxi_call_pending(call))
-            status = zcxi_queue_finish(env, transaction, &call->ticket, 0, NULL, NULL);
+            status = zcxi_queue_finish(env, transaction, &call->ticket, false, NULL, NULL);
         if (!status || status == ZCX_ECANCELLED)
             status = delete_leg(env, transaction, call, &call->in, error);
         if (!status) status = delete_leg(env, transaction, call, &call->out, error);
@@ -104,12 +105,15 @@ static zcx_status prepare(struct push *what, zcx_call *call, const zcx_reference
     uint64_t length = 400 + request->length; /* names, and what msgpack puts between */
     for (int i = 0; i < ZCXI_REFERENCE_FIELDS; i++)
         if (request->text[i]) length += strlen(request->text[i]);
-    *what = (struct push){.call = call,
-                          .value = malloc(head + length),
-                          .ticket = {config->queue, 0},
-                          .head = {.deadline = zcxi_now() +
-                                               (uint64_t)config->wait_timeout * ZCXI_MS},
-                          .released = zcxi_exchange_take_released(call->exchange, WITH_IT)};
+    length = (length + ZCX_ALIGNMENT - 1) / ZCX_ALIGNMENT * ZCX_ALIGNMENT;
+    what->call = call;
+    what->value = what->small;
+    if (head + length > sizeof what->small)
+        what->value = aligned_alloc(ZCX_ALIGNMENT, head + length);
+    what->ticket = (struct zcxi_ticket){config->queue, 0};
+    what->head = (struct zcxi_request){
+        .deadline = zcxi_now() + (uint64_t)config->wait_timeout * ZCXI_MS};
+    what->released = zcxi_exchange_take_released(call->exchange, WITH_IT);
     if (!what->value) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
     zcx_status status = zcx_reference_write(&length, request, ZCX_ENCODING_MSGPACK,
                                             what->value + head, length, error);
@@ -133,7 +137,7 @@ static void name_input(struct push *what, const zcx_reference *request)
 static void finish(struct push *what, zcx_status status)
 {
     zcx_call *call = what->call;
-    free(what->value);
+    if (what->value != what->small) free(what->value);
     for (zcx_call *done = what->released, *next; done; done = next) {
         char key[ZCX_KEY_MAX + 1];
         next = done->next;
@@ -222,14 +226,16 @@ struct awaited {
 static zcx_status find_answer(struct awaited *what, zcx_error *error)
 {
     uint64_t transaction = 0;
-    zcx_error why = ZCX_ERROR_INIT;
-    zcx_status status = zcxi_view_find(&what->view, what->call->exchange->store, what->key,
-                                       what->key_length, &transaction, &why);
-    if ((!status || status == ZCX_EEXPIRED) && transaction <= what->call->ticket.sequence) {
+    const zcx_call *call = what->call;
+    zcx_store *store = call->exchange->store;
+    zcx_status status =
+        zcxi_view_find(&what->view, store, what->key, what->key_length, &transaction, NULL);
+    if ((!status || status == ZCX_EEXPIRED) && transaction <= call->ticket.sequence) {
         if (!status) zcx_view_release(what->view);
         return ZCX_ENOTFOUND;
     }
-    if (status && status != ZCX_ENOTFOUND && error && !error->status) *error = why;
+    if (status && status != ZCX_ENOTFOUND) /* once more, for the message */
+        status = zcxi_view_find(&what->view, store, what->key, what->key_length, NULL, error);
     return status;
 }
 

@@ -172,23 +172,24 @@ static void raise_by(json_t *object, const char *name, json_int_t by)
 }
 
 static void about_request(struct zcxi_env *env, const struct zcxi_ticket *ticket,
-                          const struct zcxi_request *request, void *context)
+                          const struct zcxi_request *request, const struct zcxi_claimed *claimed,
+                          void *context)
 {
     struct queues *queues = context;
     json_t *queue = queue_named(queues->list, ticket->queue);
-    if (!request->incarnation) {
+    if (!claimed) {
         raise_by(queue, "waiting", 1);
         if (json_is_null(json_object_get(queue, "oldest"))) /* they come in their order */
             set_age(queue, "oldest", request->pushed, queues->now);
         return;
     }
     json_t *claim = json_object();
-    bool alive = zcxi_claim_alive(env, request);
-    int pid = request->owner < ZCXI_OWNERS ? env->board.owners[request->owner].pid : 0;
+    bool alive = zcxi_claim_alive(env, claimed);
+    int pid = claimed->owner < ZCXI_OWNERS ? env->board.owners[claimed->owner].pid : 0;
     json_object_set_new(claim, "pid", alive ? json_integer(pid) : json_null());
     json_object_set_new(claim, "alive", json_boolean(alive));
-    set(claim, "attempt", request->attempts);
-    set_age(claim, "age", request->claimed, queues->now);
+    set(claim, "attempt", request->attempts + 1u);
+    set_age(claim, "age", claimed->time, queues->now);
     set_age(claim, "pushed", request->pushed, queues->now);
     json_array_append_new(json_object_get(queue, "claims"), claim);
 }

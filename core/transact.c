@@ -43,14 +43,18 @@ zcx_status zcxi_transact(struct zcxi_env *env, const struct zcxi_need *need, zcx
     return status;
 }
 
+int zcxi_touch(struct zcxi_env *env, MDB_txn *transaction)
+{
+    MDB_val key = {1, (void *)"0"}, value = {0, NULL};
+    return mdb_put(transaction, env->queue_db, &key, &value, 0);
+}
+
 /* LMDB makes no new transaction of one that touched nothing. */
 static zcx_status touch(struct zcxi_env *env, MDB_txn *transaction, void *context,
                         zcx_error *error)
 {
-    MDB_val key = {1, (void *)"0"}, value = {0, NULL};
     (void)context;
-    int result = mdb_put(transaction, env->queue_db, &key, &value, 0);
-    if (!result) result = mdb_del(transaction, env->queue_db, &key, NULL);
+    int result = zcxi_touch(env, transaction);
     return result ? zcxi_fail_lmdb(error, result, "cannot advance") : ZCX_OK;
 }
 

@@ -23,6 +23,10 @@ zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *ne
 zcx_status zcxi_transact(struct zcxi_env *env, const struct zcxi_need *need, zcxi_work work,
                          void *context, zcx_error *error);
 
+/* Changes zcx.queue in a way that nobody sees: an entry that is no request. While it is there the tree
+ * never empties, which would cost each request its root page. Returns LMDB's error. */
+int zcxi_touch(struct zcxi_env *env, MDB_txn *transaction);
+
 /* Two commits that change nothing: what was retired by the last one may be recycled after them, as
  * far as no reader stands in the way. */
 zcx_status zcxi_advance(struct zcxi_env *env, zcx_error *error);

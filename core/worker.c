@@ -111,7 +111,7 @@ void zcxi_served_end(zcx_call *call)
         if (status && status != ZCX_ECANCELLED) {
             zcxi_log('w', "calculator '%s': a failure could not be sent: %s",
                      call->exchange->config.name, why.message);
-            (void)zcxi_queue_give_back(env, &served->ending.ticket, served->ending.attempt, NULL);
+            (void)zcxi_queue_give_back(env, &served->ending.ticket, NULL);
         }
     }
     zcx_reference_free(served->request);
@@ -173,7 +173,7 @@ static zcx_status make_call(zcx_call **out, const zcx_worker *worker,
         .request = request,
         .output_key = zcx_reference_text(request, ZCX_REFERENCE_OUTPUT_KEY),
         .ending = {.ticket = {worker->exchange->config.queue, ticket->sequence},
-                   .attempt = head.attempts,
+                   .ours = true,
                    .database = worker->exchange->store->database,
                    .input_key = zcx_reference_text(request, ZCX_REFERENCE_INPUT_KEY)},
         .also = {zcxi_queue_end, &served->ending, 0}};
@@ -201,12 +201,9 @@ static zcx_status make_call(zcx_call **out, const zcx_worker *worker,
 }
 
 /* Nobody can be told what is wrong with a request that does not say where its answer goes. */
-static void drop(const zcx_worker *worker, const struct zcxi_ticket *ticket, const uint8_t *value,
-                 const zcx_error *why)
+static void drop(const zcx_worker *worker, const struct zcxi_ticket *ticket, const zcx_error *why)
 {
-    struct zcxi_request head;
-    memcpy(&head, value, sizeof head);
-    struct zcxi_ending ending = {.ticket = *ticket, .attempt = head.attempts};
+    struct zcxi_ending ending = {.ticket = *ticket, .ours = true};
     (void)zcxi_transact(worker->env, &(struct zcxi_need){.changes = 1}, zcxi_queue_end, &ending, NULL);
     zcxi_log('w', "request %" PRIu64 " of queue '%s' was dropped: %s", ticket->sequence,
              ticket->queue, why->message);
@@ -236,7 +233,7 @@ static bool look(struct zcxi_env *env, void *context, bool idle, zcx_status *sta
         if (*status == ZCX_ENOTFOUND && idle) (void)zcxi_queue_revive(env, NULL);
         if (*status) return *status != ZCX_ENOTFOUND;
         zcx_status made = make_call(&what->call, worker, &ticket, value, size, &why);
-        if (made) drop(worker, &ticket, value, &why);
+        if (made) drop(worker, &ticket, &why);
         free(value);
         if (!made && what->call->state == ZCXI_CALL_GIVEN) return true;
         if (!made) zcx_call_close(what->call); /* which tells its caller */

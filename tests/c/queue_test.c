@@ -683,8 +683,7 @@ static void strange_entries_are_passed_over(void **state)
     zcx_store *store = open_here();
     struct zcxi_env *env = store->env;
     const struct zcxi_need need = {.changes = 1, .pages = 0, .bytes = sizeof large};
-    const struct zcxi_request lost = {.magic = ZCXI_REQUEST_MAGIC, .version = 1, .attempts = 3,
-                                      .owner = 250, .incarnation = 77};
+    const struct zcxi_request lost = {.magic = ZCXI_REQUEST_MAGIC, .version = 1, .attempts = 3};
     const struct zcxi_request huge = {.magic = ZCXI_REQUEST_MAGIC, .version = 1};
     memcpy(large, &huge, sizeof huge);
     struct entry entries[] = {
@@ -758,6 +757,109 @@ static void requests_of_the_dead_are_swept(void **state)
     assert_nothing_left();
 }
 
+/* ---- claims ---------------------------------------------------------------------------------------------- */
+
+static uint32_t claims_in_use(const struct zcxi_env *env)
+{
+    return atomic_load(&env->board.header->claims);
+}
+
+static void a_request_is_claimed_once(void **state)
+{
+    (void)state;
+    uint8_t *value;
+    size_t size;
+    zcx_calculator *calculator = open_calculator("");
+    zcx_store *store = open_here();
+    zcx_call *call = submit(calculator, 100);
+    OK(zcx_calculator_send(calculator, call, error));
+    struct zcxi_ticket ticket = {"doubles", 0}, other = ticket;
+    OK(zcxi_queue_claim(store->env, &ticket, &value, &size, error));
+    free(value);
+    assert_int_equal(zcxi_queue_claim(store->env, &other, &value, &size, NULL), ZCX_ENOTFOUND);
+    OK(zcxi_queue_give_back(store->env, &ticket, error));
+    OK(zcxi_queue_claim(store->env, &other, &value, &size, error));
+    free(value);
+    assert_int_equal(other.sequence, ticket.sequence);
+    assert_int_equal(claims_in_use(store->env), 1);
+    OK(zcx_call_cancel(call, error)); /* with its claim */
+    assert_int_equal(claims_in_use(store->env), 0);
+    zcx_call_close(call);
+    OK(zcx_store_close(store, error));
+    close_all(calculator);
+}
+
+static void claims_have_a_limit(void **state)
+{
+    (void)state;
+    uint8_t *value;
+    size_t size;
+    zcx_calculator *calculator = open_calculator("");
+    zcx_store *store = open_here();
+    struct zcxi_env *env = store->env;
+    zcx_call *call = submit(calculator, 100);
+    OK(zcx_calculator_send(calculator, call, error));
+    OK(zcxi_env_lock(env, error));
+    for (uint64_t i = 1; i <= ZCXI_CLAIMS; i++)
+        OK(zcxi_claim_enter(env, i << 32, error));
+    zcxi_env_unlock(env);
+    struct zcxi_ticket ticket = {"doubles", 0};
+    FAILS(ZCX_ELIMIT, zcxi_queue_claim(env, &ticket, &value, &size, error), "4096", path);
+    OK(zcxi_env_lock(env, error));
+    for (uint32_t i = 0; i < ZCXI_CLAIMS; i++)
+        zcxi_claim_clear(&env->board, i);
+    zcxi_env_unlock(env);
+    assert_int_equal(claims_in_use(env), 0);
+    OK(zcx_call_cancel(call, error));
+    zcx_call_close(call);
+    OK(zcx_store_close(store, error));
+    close_all(calculator);
+}
+
+static int claim_and_die(void *context)
+{
+    (void)context;
+    uint8_t *value;
+    size_t size;
+    zcx_store *store = open_here();
+    struct zcxi_ticket ticket = {"doubles", 0};
+    MUST(zcxi_queue_claim(store->env, &ticket, &value, &size, error));
+    raise(SIGKILL);
+    return 0;
+}
+
+static int send_one_and_die(void *context)
+{
+    (void)context;
+    zcx_calculator *calculator = open_calculator("");
+    zcx_call *call = submit(calculator, 100);
+    MUST(zcx_calculator_send(calculator, call, error));
+    raise(SIGKILL);
+    return 0;
+}
+
+/* A claim lies in the board: where that is lost, so is the claim, and the request is nobody's. */
+static void a_lost_board_has_no_claims(void **state)
+{
+    (void)state;
+    char board[300];
+    uint8_t *value;
+    size_t size;
+    snprintf(board, sizeof board, "%s/board", path);
+    assert_int_equal(exit_status(spawn(send_one_and_die, NULL)), 128 + SIGKILL);
+    assert_int_equal(exit_status(spawn(claim_and_die, NULL)), 128 + SIGKILL);
+    assert_int_equal(unlink(board), 0);
+    zcx_store *store = open_here();
+    struct zcxi_ticket ticket = {"doubles", 0};
+    OK(zcxi_queue_claim(store->env, &ticket, &value, &size, error));
+    free(value);
+    struct zcxi_ending ending = {.ticket = ticket, .ours = true};
+    OK(zcxi_transact(store->env, &(struct zcxi_need){.changes = 1}, zcxi_queue_end, &ending, error));
+    assert_int_equal(claims_in_use(store->env), 0);
+    OK(zcx_store_close(store, error));
+    assert_nothing_left();
+}
+
 static void bad_configurations_are_named(void **state)
 {
     (void)state;
@@ -777,6 +879,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_waited_for),
+        cmocka_unit_test(a_request_is_claimed_once),
+        cmocka_unit_test(claims_have_a_limit),
+        cmocka_unit_test(a_lost_board_has_no_claims),
         cmocka_unit_test(answers_of_a_wait_differ),
         cmocka_unit_test(a_lost_wake_costs_a_slice),
         cmocka_unit_test(waiters_use_no_processor),
