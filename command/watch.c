@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define PAUSE UINT64_C(50000000) /* ns between two looks, at least … */
@@ -142,43 +141,38 @@ static uint64_t monotonic(void)
     return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Nothing comes any more to a store whose directory was removed. */
-static bool removed(const zcx_store *store, struct stat *first)
+static int64_t milliseconds_left(const struct watch *watch, uint64_t start)
 {
-    struct stat now;
-    if (stat(zcx_store_path(store), &now) != 0) return true;
-    if (!first->st_ino) *first = now;
-    return now.st_dev != first->st_dev || now.st_ino != first->st_ino;
+    if (watch->common.wait_ms < 0) return -1;
+    int64_t passed = (int64_t)((monotonic() - start) / 1000000);
+    return passed < watch->common.wait_ms ? watch->common.wait_ms - passed : 0;
 }
 
+/* Sleeps until something is committed; where that is often, it looks as often as PAUSE and SHARE say. */
 static int watch_store(struct watch *watch, zcx_store *store)
 {
     struct arrivals arrivals = {0};
-    struct stat directory = {0};
     zcx_error error = ZCX_ERROR_INIT;
     const uint64_t start = monotonic();
-    const uint64_t limit =
-        watch->common.wait_ms < 0 ? UINT64_MAX : (uint64_t)watch->common.wait_ms * 1000000;
+    uint64_t transaction = 0, pause = 0;
     int code = EXIT_OK;
-    for (bool first = true;; first = false) {
+    for (bool first = true; !code && watch->count; first = false) {
+        int64_t left = milliseconds_left(watch, start);
+        if (left >= 0 && pause > (uint64_t)left * 1000000) pause = (uint64_t)left * 1000000;
+        nanosleep(&(struct timespec){pause / 1000000000, pause % 1000000000}, NULL);
+        zcx_status status = zcx_store_wait_commit(store, &transaction,
+                                                  milliseconds_left(watch, start), &error);
         uint64_t began = monotonic();
-        zcx_status status = look(&arrivals, watch, !first || watch->all, store, &error);
+        if (!status) status = look(&arrivals, watch, !first || watch->all, store, &error);
         if (!show(&arrivals, watch))
             code = fail_text(&watch->common, EXIT_SYSTEM, "cannot write standard output: %s",
                              strerror(errno));
+        else if (status == ZCX_ETIMEDOUT)
+            code = fail_text(&watch->common, EXIT_BUSY, "the keys did not come in time");
         else if (status)
             code = fail(&watch->common, &error);
-        else if (removed(store, &directory))
-            code = fail_text(&watch->common, EXIT_STALE, "%s was removed", zcx_store_path(store));
-        uint64_t now = monotonic(), pause = SHARE * (now - began);
+        pause = SHARE * (monotonic() - began);
         if (pause < PAUSE) pause = PAUSE;
-        if (code || !watch->count) break;
-        if (now - start >= limit) {
-            code = fail_text(&watch->common, EXIT_BUSY, "the keys did not come in time");
-            break;
-        }
-        if (pause > limit - (now - start)) pause = limit - (now - start);
-        nanosleep(&(struct timespec){pause / 1000000000, pause % 1000000000}, NULL);
     }
     free(arrivals.list);
     return code;

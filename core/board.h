@@ -108,6 +108,7 @@ struct zcxi_board_header {
     _Alignas(64) _Atomic uint64_t safe;  /* a slot retired by T may be recycled if T + 2 <= safe */
     _Atomic uint64_t stuck;              /* a snapshot that somebody waited for in vain */
     _Atomic bool slept;                  /* somebody sleeps, or once slept, on a wait word */
+    _Atomic uint32_t commits;            /* the wait word of who waits for any commit */
     _Alignas(64) struct zcxi_header_counters counters;
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define SLEEPS 1u                 /* bit 0 of a word */
+#define LOOKS 20 /* between two yields */
 #define SPIN UINT64_C(50000)     /* ns: what a wake-up costs where cores are taken */
 
 uint32_t zcxi_wait_hash(const char *database, const void *key, size_t key_length)
@@ -19,8 +20,9 @@ uint32_t zcxi_wait_hash(const char *database, const void *key, size_t key_length
     return zcxi_crc32c(zcxi_crc32c(0, database, strlen(database)), key, key_length);
 }
 
-static _Atomic uint32_t *word_of(const struct zcxi_env *env, uint32_t hash)
+static _Atomic uint32_t *word_of(const struct zcxi_env *env, uint64_t hash)
 {
+    if (hash == ZCXI_ANY_COMMIT) return &env->board.header->commits;
     return &env->board.waits[hash % ZCXI_WAITS].word;
 }
 
@@ -39,6 +41,7 @@ void zcxi_wake(const struct zcxi_env *env, uint32_t hash)
 {
     atomic_thread_fence(memory_order_seq_cst);
     wake(word_of(env, hash));
+    wake(word_of(env, ZCXI_ANY_COMMIT));
 }
 
 void zcxi_wake_all(const struct zcxi_env *env)
@@ -47,6 +50,7 @@ void zcxi_wake_all(const struct zcxi_env *env)
     if (!atomic_load(&env->board.header->slept)) return; /* spares a recovery 4,096 looks */
     for (uint32_t i = 0; i < ZCXI_WAITS; i++)
         wake(&env->board.waits[i].word);
+    wake(word_of(env, ZCXI_ANY_COMMIT));
 }
 
 static void sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
@@ -55,7 +59,17 @@ static void sleep_on(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
     syscall(SYS_futex, word, FUTEX_WAIT, value, &time, NULL, 0);
 }
 
-zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zcxi_look look,
+/* Looks for about as long as a yield takes. */
+static bool committed(struct zcxi_env *env, uint64_t before)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (zcxi_env_last_transaction(env, NULL) != before) return true;
+        zcxi_pause();
+    }
+    return false;
+}
+
+zcx_status zcxi_wait(struct zcxi_env *env, uint64_t hash, int64_t timeout_ms, zcxi_look look,
                      void *context, zcx_error *error)
 {
     if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
@@ -78,7 +92,7 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zc
         }
         if (look(env, context, idle, &status, error)) return status;
         while ((passed = zcxi_monotonic() - start) < SPIN && passed < timeout &&
-               zcxi_env_last_transaction(env, NULL) == before)
+               !committed(env, before))
             sched_yield();
         if (passed >= timeout) return ZCX_ETIMEDOUT;
         if (passed < SPIN) continue;
@@ -155,5 +169,30 @@ zcx_status zcx_store_wait(zcx_view **out, zcx_store *store, const void *key, siz
     if (status == ZCX_ETIMEDOUT)
         return zcxi_fail(error, ZCX_ETIMEDOUT, 0, "nothing came to %s of %s in %ld ms",
                          zcxi_key_text(text, key, key_length), store->name, (long)timeout_ms);
+    return status;
+}
+
+/* ---- any commit ------------------------------------------------------------------------------------------ */
+
+static bool look_for_commit(struct zcxi_env *env, void *context, bool idle, zcx_status *status,
+                            zcx_error *error)
+{
+    uint64_t *transaction = context, last = zcxi_env_last_transaction(env, NULL);
+    (void)idle, (void)error;
+    if (last <= *transaction) return false;
+    *transaction = last;
+    *status = ZCX_OK;
+    return true;
+}
+
+zcx_status zcx_store_wait_commit(zcx_store *store, uint64_t *transaction, int64_t timeout_ms,
+                                 zcx_error *error)
+{
+    zcx_status status = zcxi_store_enter(store, error);
+    if (status) return status;
+    status = zcxi_wait(store->env, ZCXI_ANY_COMMIT, timeout_ms, look_for_commit, transaction, error);
+    if (status == ZCX_ETIMEDOUT)
+        return zcxi_fail(error, ZCX_ETIMEDOUT, 0, "nothing was committed to %s in %ld ms",
+                         store->env->path, (long)timeout_ms);
     return status;
 }

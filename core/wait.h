@@ -9,8 +9,9 @@
 #define ZCXI_SLICE_MS 50 /* the longest sleep between two looks */
 
 uint32_t zcxi_wait_hash(const char *database, const void *key, size_t key_length);
+#define ZCXI_ANY_COMMIT UINT64_MAX /* instead of a hash, for zcxi_wait */
 
-/* The transaction is committed. A fence and a load when nobody sleeps. */
+/* The transaction is committed. A fence and two loads when nobody sleeps. */
 void zcxi_wake(const struct zcxi_env *env, uint32_t hash);
 void zcxi_wake_all(const struct zcxi_env *env);
 
@@ -21,7 +22,7 @@ typedef bool (*zcxi_look)(struct zcxi_env *env, void *context, bool idle, zcx_st
 
 /* Looks until that says it is over, or `timeout_ms` passed (negative: never): ETIMEDOUT, without a
  * message. Spins a little, yielding, before it sleeps. */
-zcx_status zcxi_wait(struct zcxi_env *env, uint32_t hash, int64_t timeout_ms, zcxi_look look,
+zcx_status zcxi_wait(struct zcxi_env *env, uint64_t hash, int64_t timeout_ms, zcxi_look look,
                      void *context, zcx_error *error);
 
 #endif

@@ -263,6 +263,11 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_view(zcx_view **out, zcx_store *store, 
 ZCX_API ZCX_CHECKED zcx_status zcx_store_wait(zcx_view **out, zcx_store *store, const void *key,
                                               size_t key_length, uint64_t after, int64_t timeout_ms,
                                               zcx_error *error);
+/* Waits until the store has a transaction later than *transaction, which it then is: for who shows
+ * all that comes. Anything that is put, deleted, sent to a queue or answered is one. Errors:
+ * ETIMEDOUT, ESTALE. Sleeps as zcx_store_wait does. */
+ZCX_API ZCX_CHECKED zcx_status zcx_store_wait_commit(zcx_store *store, uint64_t *transaction,
+                                                     int64_t timeout_ms, zcx_error *error);
 ZCX_API const void *zcx_view_data(const zcx_view *view);      /* 64-byte aligned */
 ZCX_API uint64_t zcx_view_length(const zcx_view *view);       /* bytes */
 ZCX_API const void *zcx_view_key(const zcx_view *view, size_t *length);

@@ -146,6 +146,33 @@ static void a_lost_wake_costs_a_slice(void **state)
     OK(zcx_store_close(store, error));
 }
 
+static int put_late(void *context)
+{
+    (void)context;
+    zcx_store *store = open_here();
+    usleep(120000); /* the parent sleeps */
+    MUST(zcx_store_put(store, "late", 4, "x", 1, NULL, NULL, error));
+    MUST(zcx_store_delete(store, "late", 4, error));
+    return 0;
+}
+
+static void any_commit_is_waited_for(void **state)
+{
+    (void)state;
+    uint64_t seen = 0, before;
+    zcx_store *store = open_here();
+    OK(zcx_store_wait_commit(store, &seen, 0, error)); /* the store's own */
+    assert_true(seen);
+    before = seen;
+    FAILS(ZCX_ETIMEDOUT, zcx_store_wait_commit(store, &seen, 20, error), path, "20 ms");
+    assert_int_equal(seen, before);
+    pid_t child = spawn(put_late, NULL);
+    OK(zcx_store_wait_commit(store, &seen, 10000, error));
+    assert_true(seen > before);
+    assert_int_equal(exit_status(child), 0);
+    OK(zcx_store_close(store, error));
+}
+
 static void waiters_use_no_processor(void **state)
 {
     (void)state;
@@ -879,6 +906,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_waited_for),
+        cmocka_unit_test(any_commit_is_waited_for),
         cmocka_unit_test(a_request_is_claimed_once),
         cmocka_unit_test(claims_have_a_limit),
         cmocka_unit_test(a_lost_board_has_no_claims),

@@ -142,6 +142,12 @@ extern "C" {
         timeout_ms: i64,
         error: *mut zcx_error,
     ) -> zcx_status;
+    pub fn zcx_store_wait_commit(
+        store: *mut zcx_store,
+        transaction: *mut u64,
+        timeout_ms: i64,
+        error: *mut zcx_error,
+    ) -> zcx_status;
     pub fn zcx_view_data(view: *const zcx_view) -> *const c_void;
     pub fn zcx_view_length(view: *const zcx_view) -> u64;
     pub fn zcx_view_key(view: *const zcx_view, length: *mut usize) -> *const c_void;
