@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #define ROUNDS 401
+#define WARM 10 /* the last of them is hot */
 #define PAUSE 400 /* µs: everybody sleeps again */
 
 static char config[600];
@@ -99,12 +100,12 @@ int main(void)
         pipes_asleep[i] = ping_pong();
         usleep(PAUSE);
         asleep[i] = call_once(calculator, 4000);
-        ping_pong();
-        pipes_hot[i] = ping_pong();
-        call_once(calculator, 4000);
-        hot[i] = call_once(calculator, 4000);
-        call_once(calculator, 100000000);
-        large[i] = call_once(calculator, 100000000);
+        for (int j = 0; j < WARM; j++)
+            pipes_hot[i] = ping_pong();
+        for (int j = 0; j < WARM; j++)
+            hot[i] = call_once(calculator, 4000);
+        for (int j = 0; j < WARM; j++)
+            large[i] = call_once(calculator, 100000000);
     }
     double hot_call = median(hot, ROUNDS);
     report("call to a worker that sleeps, 4 KB", median(asleep, ROUNDS) / 1000, "µs",
