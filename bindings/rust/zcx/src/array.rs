@@ -89,3 +89,30 @@ pub(crate) fn payload_text(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes)
         .map_err(|why| Error::corrupt(format!("the payload is no text in UTF-8: {why}")))
 }
+
+/// What every payload is read as, in the impl of a type with `bytes` and `envelope`.
+macro_rules! reads_payload {
+    () => {
+        /// The payload as values of `T`: an array's elements in memory order (its dtype has to be `T`'s),
+        /// or raw bytes (whose length has to be a whole number of them).
+        pub fn slice<T: $crate::Pod>(&self) -> $crate::Result<&[T]> {
+            $crate::array::payload_slice(self.bytes(), &self.envelope()?)
+        }
+
+        /// The payload as an array: format numpy, or msgpack that is one typed array.
+        pub fn array(&self) -> $crate::Result<$crate::Array<'_>> {
+            $crate::array::payload_array(self.bytes(), &self.envelope()?)
+        }
+
+        /// The payload as text, when it is UTF-8: JSON, for instance.
+        pub fn text(&self) -> $crate::Result<&str> {
+            $crate::array::payload_text(self.bytes())
+        }
+
+        /// A msgpack payload, whose texts, bytes and arrays stay where they lie.
+        pub fn value(&self) -> $crate::Result<$crate::Value<'_>> {
+            $crate::Value::unpack(self.bytes())
+        }
+    };
+}
+pub(crate) use reads_payload;

@@ -1,6 +1,7 @@
+use crate::array::reads_payload;
 use crate::envelope::empty;
 use crate::error::check;
-use crate::{raw, Array, Calculator, Envelope, Error, Kept, Pod, Reference, Result, Value, View};
+use crate::{raw, Calculator, Envelope, Error, Kept, Reference, Result, View};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
@@ -228,25 +229,7 @@ impl Answer {
         Ok(unsafe { Envelope::from_raw(&envelope) })
     }
 
-    /// As [`View::slice`].
-    pub fn slice<T: Pod>(&self) -> Result<&[T]> {
-        crate::array::payload_slice(self.bytes(), &self.envelope()?)
-    }
-
-    /// As [`View::array`].
-    pub fn array(&self) -> Result<Array<'_>> {
-        crate::array::payload_array(self.bytes(), &self.envelope()?)
-    }
-
-    /// As [`View::text`].
-    pub fn text(&self) -> Result<&str> {
-        crate::array::payload_text(self.bytes())
-    }
-
-    /// As [`View::value`].
-    pub fn value(&self) -> Result<Value<'_>> {
-        Value::unpack(self.bytes())
-    }
+    reads_payload!();
 
     /// The result as a view, to be the input of another call; `None` when it came directly.
     pub fn view(&self) -> Option<&View<'_>> {

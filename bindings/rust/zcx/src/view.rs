@@ -1,12 +1,12 @@
+use crate::array::reads_payload;
 use crate::envelope::empty;
 use crate::error::check;
-use crate::{raw, Array, Envelope, Result, Store, Value};
+use crate::{raw, Envelope, Result, Store};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use zcx_plugin::Pod;
 use zcx_sys::*;
 
 /// A payload, read where it lies. Its bytes do not change as long as it lives. It is immutable, may
@@ -105,26 +105,7 @@ impl View<'_> {
         check(|e| unsafe { zcx_view_verify(self.as_ptr(), e) })
     }
 
-    /// The payload as values of `T`: an array's elements in memory order (its dtype has to be `T`'s),
-    /// or raw bytes (whose length has to be a whole number of them).
-    pub fn slice<T: Pod>(&self) -> Result<&[T]> {
-        crate::array::payload_slice(self.bytes(), &self.envelope()?)
-    }
-
-    /// The payload as an array: format numpy, or msgpack that is one typed array.
-    pub fn array(&self) -> Result<Array<'_>> {
-        crate::array::payload_array(self.bytes(), &self.envelope()?)
-    }
-
-    /// The payload as text, when it is UTF-8: JSON, for instance.
-    pub fn text(&self) -> Result<&str> {
-        crate::array::payload_text(self.bytes())
-    }
-
-    /// A msgpack payload, whose texts, bytes and arrays stay where they lie.
-    pub fn value(&self) -> Result<Value<'_>> {
-        Value::unpack(self.bytes())
-    }
+    reads_payload!();
 }
 
 impl Drop for View<'_> {

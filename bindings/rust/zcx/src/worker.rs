@@ -1,8 +1,9 @@
+use crate::array::reads_payload;
 use crate::call::Handle;
 use crate::envelope::empty;
 use crate::error::check;
 use crate::raw::{self, c_string};
-use crate::{Array, Calculator, Envelope, Error, Packer, Pod, Result, Value};
+use crate::{Array, Calculator, Envelope, Error, Packer, Result};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
@@ -119,25 +120,7 @@ impl Request {
         Ok(unsafe { Envelope::from_raw(&envelope) })
     }
 
-    /// As [`View::slice`](crate::View::slice).
-    pub fn slice<T: Pod>(&self) -> Result<&[T]> {
-        crate::array::payload_slice(self.bytes(), &self.envelope()?)
-    }
-
-    /// As [`View::array`](crate::View::array).
-    pub fn array(&self) -> Result<Array<'_>> {
-        crate::array::payload_array(self.bytes(), &self.envelope()?)
-    }
-
-    /// As [`View::text`](crate::View::text).
-    pub fn text(&self) -> Result<&str> {
-        crate::array::payload_text(self.bytes())
-    }
-
-    /// As [`View::value`](crate::View::value).
-    pub fn value(&self) -> Result<Value<'_>> {
-        Value::unpack(self.bytes())
-    }
+    reads_payload!();
 
     /// Memory for an answer of at most `size` bytes, 64-byte aligned, not zeroed; once.
     #[allow(clippy::mut_from_ref)] // handed out once, and apart from the input
