@@ -41,6 +41,15 @@ struct zcxi_ticket { /* where a request is */
 
 enum zcxi_stage { ZCXI_GONE, ZCXI_WAITING, ZCXI_CLAIMED, ZCXI_ABANDONED };
 
+MDB_val zcxi_request_key(uint8_t key[ZCX_KEY_MAX], const char *queue, uint64_t sequence);
+/* False for what is no request. */
+bool zcxi_request_read(struct zcxi_request *request, const MDB_val *value);
+
+static inline bool zcxi_request_late(const struct zcxi_request *request, uint64_t now)
+{
+    return request->deadline && request->deadline <= now;
+}
+
 /* In a transaction: pushes a request (its first 64 bytes are left to us; of `head` we take deadline,
  * flags and input) and writes its ticket's sequence. Wake the queue when it is committed. */
 zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zcxi_ticket *ticket,
@@ -64,23 +73,12 @@ struct zcxi_ending {
 zcx_status zcxi_queue_end(struct zcxi_env *env, MDB_txn *transaction, void *ending,
                           zcx_error *error);
 
-/* Claims the first request that nobody has; *value (free it), *size are
- * its bytes. ENOTFOUND, without a message, when there is none. Those past their deadline are passed over. */
+/* Claims the first request that nobody has; *value (free it), *size are its bytes. ENOTFOUND, without a
+ * message, when there is none. Those past their deadline are passed over. */
 zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, uint8_t **value,
                             size_t *size, zcx_error *error);
-/* Is there a request that nobody has? Reads only. */
-bool zcxi_queue_ready(struct zcxi_env *env, const char *queue);
 zcx_status zcxi_queue_stage(struct zcxi_env *env, const struct zcxi_ticket *ticket,
                             enum zcxi_stage *stage, zcx_error *error);
-
-/* Our claim of it ends, and it is offered again. */
-zcx_status zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket,
-                                zcx_error *error);
-
-/* Offers again what owners that died had claimed, or answers it with an error record when that was
- * one death too many; removes what is past its deadline. Cheap when there is nothing: one read
- * transaction. */
-zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error);
 
 /* Wakes who waits for requests; the hash to wait on. */
 uint32_t zcxi_queue_hash(const char *queue);
@@ -91,5 +89,16 @@ typedef void (*zcxi_request_seen)(struct zcxi_env *env, const struct zcxi_ticket
                                   const struct zcxi_claimed *claim, void *context);
 zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *context,
                            zcx_error *error);
+
+/* -- what becomes of those that nobody answers (revive.c) */
+
+/* Our claim of it ends, and it is offered again. */
+zcx_status zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket,
+                                zcx_error *error);
+
+/* Offers again what owners that died had claimed, or answers it with an error record when that was
+ * one death too many; removes what is past its deadline. Cheap when there is nothing: one read
+ * transaction. */
+zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error);
 
 #endif
