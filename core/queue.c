@@ -33,7 +33,7 @@ static bool read_key(struct zcxi_ticket *ticket, const MDB_val *key)
     if (strnlen(ticket->queue, name) != name - 1) return false;
     memcpy(&sequence, ticket->queue + name, sizeof sequence);
     ticket->sequence = be64toh(sequence);
-    return true;
+    return ticket->sequence != 0; /* a claim of it would be a free one */
 }
 
 bool zcxi_request_read(struct zcxi_request *request, const MDB_val *value)
@@ -58,9 +58,7 @@ zcx_status zcxi_queue_push(struct zcxi_env *env, MDB_txn *transaction, struct zc
     const struct zcxi_request head = {.magic = ZCXI_REQUEST_MAGIC,
                                       .version = ZCXI_REQUEST_VERSION,
                                       .flags = from->flags,
-                                      .input = from->flags & ZCXI_REQUEST_OWNS_INPUT
-                                                   ? mdb_txn_id(transaction)
-                                                   : from->input,
+                                      .input = from->input,
                                       .pushed = zcxi_now(),
                                       .deadline = from->deadline};
     memcpy(value, &head, sizeof head);
@@ -123,12 +121,11 @@ struct found {
 };
 
 /* The first request of the queue that nobody has and somebody waits for. */
-static int first_waiting(struct zcxi_env *env, MDB_cursor *cursor, const char *queue,
+static int first_waiting(MDB_cursor *cursor, const struct zcxi_claims *claims, const char *queue,
                          struct zcxi_ticket *ticket, MDB_val *value)
 {
     uint8_t bytes[ZCX_KEY_MAX];
     struct zcxi_request request;
-    struct zcxi_claimed claim;
     const size_t name = strlen(queue) + 1;
     const uint64_t now = zcxi_now();
     MDB_val key = zcxi_request_key(bytes, queue, 0);
@@ -137,7 +134,7 @@ static int first_waiting(struct zcxi_env *env, MDB_cursor *cursor, const char *q
         if (key.mv_size < name || memcmp(key.mv_data, queue, name)) return MDB_NOTFOUND;
         if (read_key(ticket, &key) && zcxi_request_read(&request, value) &&
             request.attempts < ZCXI_REQUEST_ATTEMPTS && !zcxi_request_late(&request, now) &&
-            !zcxi_claim_find(env, ticket->sequence, &claim))
+            !zcxi_claims_find(claims, ticket->sequence))
             return 0;
     }
     return result;
@@ -149,18 +146,24 @@ static zcx_status find(struct zcxi_env *env, struct found *found, zcx_error *err
     MDB_cursor *cursor;
     MDB_val value;
     uint32_t index;
+    struct zcxi_claims claims;
     const char *queue = found->ticket->queue;
-    zcx_status status = zcxi_reader_take(env, &reader, &index, error);
-    if (status) return status;
+    zcx_status status = zcxi_claims_copy(&claims, env, error);
+    if (!status) status = zcxi_reader_take(env, &reader, &index, error);
+    if (status) {
+        zcxi_claims_free(&claims);
+        return status;
+    }
     found->snapshot = mdb_txn_id(reader);
     int result = mdb_cursor_open(reader, env->queue_db, &cursor);
     if (!result) {
-        result = first_waiting(env, cursor, queue, found->ticket, &value);
+        result = first_waiting(cursor, &claims, queue, found->ticket, &value);
         if (!result && !(found->value = malloc(value.mv_size))) result = ENOMEM;
         if (!result) memcpy(found->value, value.mv_data, found->size = value.mv_size);
         mdb_cursor_close(cursor);
     }
     zcxi_reader_give(env, index);
+    zcxi_claims_free(&claims);
     found->ticket->queue = queue;
     if (!result || result == MDB_NOTFOUND) return ZCX_OK;
     return zcxi_fail_lmdb(error, result, "cannot read the queue");
@@ -182,13 +185,15 @@ zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, ui
     zcx_status status = find(env, &found, error);
     if (status || !found.value) return status ? status : ZCX_ENOTFOUND;
     status = zcxi_env_lock(env, error);
-    if (!status && !stands(env, &found)) {
-        free(found.value);
-        found.value = NULL;
-        status = find(env, &found, error);
+    if (!status) {
+        if (!stands(env, &found)) {
+            free(found.value);
+            found.value = NULL;
+            status = find(env, &found, error);
+        }
+        if (!status && found.value) status = zcxi_claim_enter(env, ticket->sequence, error);
+        zcxi_env_unlock(env);
     }
-    if (!status && found.value) status = zcxi_claim_enter(env, ticket->sequence, error);
-    zcxi_env_unlock(env);
     if (status || !found.value) {
         free(found.value);
         return status ? status : ZCX_ENOTFOUND;
@@ -230,20 +235,24 @@ zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *c
     MDB_cursor *cursor;
     MDB_val key, value;
     uint32_t index;
-    zcx_status status = zcxi_reader_take(env, &reader, &index, error);
-    if (status) return status;
+    struct zcxi_claims claims;
+    zcx_status status = zcxi_claims_copy(&claims, env, error);
+    if (!status) status = zcxi_reader_take(env, &reader, &index, error);
+    if (status) {
+        zcxi_claims_free(&claims);
+        return status;
+    }
     int result = mdb_cursor_open(reader, env->queue_db, &cursor);
     if (!result) {
         while (!(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) {
             struct zcxi_ticket ticket;
             struct zcxi_request request;
-            struct zcxi_claimed claim;
-            if (!read_key(&ticket, &key) || !zcxi_request_read(&request, &value)) continue;
-            bool claimed = zcxi_claim_find(env, ticket.sequence, &claim);
-            seen(env, &ticket, &request, claimed ? &claim : NULL, context);
+            if (read_key(&ticket, &key) && zcxi_request_read(&request, &value))
+                seen(env, &ticket, &request, zcxi_claims_find(&claims, ticket.sequence), context);
         }
         mdb_cursor_close(cursor);
     }
     zcxi_reader_give(env, index);
+    zcxi_claims_free(&claims);
     return result == MDB_NOTFOUND ? ZCX_OK : zcxi_fail_lmdb(error, result, "cannot read zcx.queue");
 }

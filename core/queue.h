@@ -70,6 +70,7 @@ struct zcxi_ending {
     MDB_dbi database;      /* of the input … */
     const char *input_key; /* … which is deleted if it is the request's; NULL: there is none */
 };
+#define ZCXI_ENDING_CHANGES 2 /* the request, and its input's record */
 zcx_status zcxi_queue_end(struct zcxi_env *env, MDB_txn *transaction, void *ending,
                           zcx_error *error);
 
@@ -93,8 +94,7 @@ zcx_status zcxi_queue_walk(struct zcxi_env *env, zcxi_request_seen seen, void *c
 /* -- what becomes of those that nobody answers (revive.c) */
 
 /* Our claim of it ends, and it is offered again. */
-zcx_status zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket,
-                                zcx_error *error);
+void zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket);
 
 /* Offers again what owners that died had claimed, or answers it with an error record when that was
  * one death too many; removes what is past its deadline. Cheap when there is nothing: one read

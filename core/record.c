@@ -211,7 +211,10 @@ zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_len
     struct publishing what = {store->database, key, key_length, record, loan, also};
     bool reserve = loan || record->header.flags & ZCX_FLAG_ERROR;
     struct zcxi_need need = {.changes = 1, .bytes = reserve ? 0 : record->size};
-    if (also) need.bytes += also->bytes;
+    if (also) {
+        need.changes += also->changes;
+        need.bytes += also->bytes;
+    }
     zcx_status status = zcxi_transact(store->env, &need, publish, &what, error);
     if (status) return status;
     zcxi_wake(store->env, zcxi_wait_hash(store->name, key, key_length));

@@ -65,6 +65,8 @@ struct push {
     struct zcxi_request head; /* its deadline, flags and input */
     struct zcxi_ticket ticket;
     zcx_call *released;
+    uint32_t changes; /* at most: what it puts and deletes */
+    bool with_input;  /* whose record the same transaction puts */
     _Alignas(ZCX_ALIGNMENT) uint8_t small[1536]; /* the usual request's value */
 };
 
@@ -93,6 +95,7 @@ static zcx_status push(struct zcxi_env *env, MDB_txn *transaction, void *context
         if (!status) status = delete_leg(env, transaction, call, &call->out, error);
     }
     if (status) return status;
+    if (what->with_input) what->head.input = mdb_txn_id(transaction);
     return zcxi_queue_push(env, transaction, &what->ticket, &what->head, what->value, what->size,
                            error);
 }
@@ -114,6 +117,10 @@ static zcx_status prepare(struct push *what, zcx_call *call, const zcx_reference
     what->head = (struct zcxi_request){
         .deadline = zcxi_now() + (uint64_t)config->wait_timeout * ZCXI_MS};
     what->released = zcxi_exchange_take_released(call->exchange, WITH_IT);
+    what->with_input = false;
+    what->changes = 2; /* the request, and zcxi_touch */
+    for (const zcx_call *done = what->released; done; done = done->next)
+        what->changes += 3; /* its request and its two records */
     if (!what->value) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a request");
     zcx_status status = zcx_reference_write(&length, request, ZCX_ENCODING_MSGPACK,
                                             what->value + head, length, error);
@@ -121,7 +128,8 @@ static zcx_status prepare(struct push *what, zcx_call *call, const zcx_reference
     return status;
 }
 
-/* A record that is not the request's own is named with its transaction, and kept until the answer. */
+/* A record that is not the request's own is named with its transaction, and kept until the answer. A
+ * copy that was made for it is nobody else's. */
 static void name_input(struct push *what, const zcx_reference *request)
 {
     zcx_call *call = what->call;
@@ -176,7 +184,8 @@ zcx_status zcxi_send_input(zcx_call *call, const char *key, const zcx_envelope *
     struct push what;
     zcx_status status = prepare(&what, call, &request, error);
     what.head.flags = ZCXI_REQUEST_OWNS_INPUT;
-    const struct zcxi_also also = {push, &what, 0}; /* the reserve has room for a request */
+    what.with_input = true;
+    const struct zcxi_also also = {push, &what, what.changes, 0}; /* the reserve has room for a request */
     if (!status)
         status = zcxi_loan_publish(&call->in.view, call->in.loan, key, strlen(key), call->in.length,
                                    envelope, &also, NULL, error);
@@ -188,8 +197,8 @@ static zcx_status attempt(struct zcxi_env *env, void *context, bool last, zcx_er
 {
     struct push *what = context;
     (void)last;
-    return zcxi_transact(env, &(struct zcxi_need){.changes = 1, .bytes = what->size}, push, what,
-                         error);
+    return zcxi_transact(env, &(struct zcxi_need){.changes = what->changes, .bytes = what->size}, push,
+                         what, error);
 }
 
 zcx_status zcx_calculator_send(zcx_calculator *calculator, zcx_call *call, zcx_error *error)
@@ -223,19 +232,25 @@ struct awaited {
 };
 
 /* ENOTFOUND too for what is there from before the request: an answer's transaction is a later one. */
-static zcx_status find_answer(struct awaited *what, zcx_error *error)
+static zcx_status look_for_answer(struct awaited *what, zcx_error *error)
 {
     uint64_t transaction = 0;
     const zcx_call *call = what->call;
-    zcx_store *store = call->exchange->store;
-    zcx_status status =
-        zcxi_view_find(&what->view, store, what->key, what->key_length, &transaction, NULL);
-    if ((!status || status == ZCX_EEXPIRED) && transaction <= call->ticket.sequence) {
-        if (!status) zcx_view_release(what->view);
-        return ZCX_ENOTFOUND;
-    }
-    if (status && status != ZCX_ENOTFOUND) /* once more, for the message */
-        status = zcxi_view_find(&what->view, store, what->key, what->key_length, NULL, error);
+    zcx_status status = zcxi_view_find(&what->view, call->exchange->store, what->key,
+                                       what->key_length, &transaction, error);
+    if ((status && status != ZCX_EEXPIRED) || transaction > call->ticket.sequence) return status;
+    if (!status) zcx_view_release(what->view);
+    return ZCX_ENOTFOUND;
+}
+
+/* A message is made on a second look only: most looks are in vain. */
+static zcx_status find_answer(struct awaited *what, zcx_error *error)
+{
+    zcx_error why = ZCX_ERROR_INIT;
+    zcx_status status = look_for_answer(what, NULL);
+    if (!status || status == ZCX_ENOTFOUND) return status;
+    status = look_for_answer(what, &why);
+    if (status && status != ZCX_ENOTFOUND && error && !error->status) *error = why;
     return status;
 }
 
@@ -320,7 +335,7 @@ zcx_status zcxi_request_cancel(zcx_call *call, zcx_error *error)
 {
     struct zcxi_ending ending = {.ticket = call->ticket}; /* the input is deleted as a leg */
     zcx_error why = ZCX_ERROR_INIT;
-    zcx_status status = zcxi_transact(call->exchange->store->env, &(struct zcxi_need){.changes = 1},
+    zcx_status status = zcxi_transact(call->exchange->store->env, &(struct zcxi_need){.changes = 2},
                                       zcxi_queue_end, &ending, &why);
     if (status && status != ZCX_ECANCELLED) {
         if (error && !error->status) *error = why;

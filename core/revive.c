@@ -6,6 +6,7 @@
 #include "reference.h"
 #include "wait.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@ struct notes {
     struct abandoned list[AT_ONCE];
     size_t count;
     uint64_t now;
+    struct zcxi_claims claims;   /* before the walk … */
+    bool requested[ZCXI_CLAIMS]; /* … and which of them it met a request of */
 };
 
 static void note_abandoned(struct zcxi_env *env, const struct zcxi_ticket *ticket,
@@ -30,6 +33,8 @@ static void note_abandoned(struct zcxi_env *env, const struct zcxi_ticket *ticke
                            void *context)
 {
     struct notes *notes = context;
+    const struct zcxi_claimed *before = zcxi_claims_find(&notes->claims, ticket->sequence);
+    if (before) notes->requested[before - notes->claims.list] = true;
     if (notes->count == AT_ONCE) return;
     bool late = zcxi_request_late(request, notes->now) || request->attempts >= ZCXI_REQUEST_ATTEMPTS;
     if (claim ? zcxi_claim_alive(env, claim) : !late) return;
@@ -95,7 +100,7 @@ static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_e
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     const size_t head = sizeof(struct zcxi_request);
     struct zcxi_ending ending = {.ticket = *offer->ticket};
-    const struct zcxi_also also = {zcxi_queue_end, &ending, 0};
+    const struct zcxi_also also = {zcxi_queue_end, &ending, ZCXI_ENDING_CHANGES, 0};
     zcx_status status = zcx_reference_parse(&reference, ZCX_ENCODING_MSGPACK, offer->last + head,
                                             offer->size - head, NULL);
     if (!status) {
@@ -131,14 +136,29 @@ static zcx_status look_after(struct zcxi_env *env, struct offer *offer, zcx_erro
     return status;
 }
 
-zcx_status zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket,
-                                zcx_error *error)
+/* As a death, an attempt that is not to be made for ever; where that cannot be noted, without. */
+void zcxi_queue_give_back(struct zcxi_env *env, const struct zcxi_ticket *ticket)
 {
+    zcx_error why = ZCX_ERROR_INIT;
     struct zcxi_claimed claim;
     struct offer offer = {.ticket = ticket, .claim = &claim};
-    if (!zcxi_claim_find(env, ticket->sequence, &claim) || !zcxi_claim_ours(env, &claim))
-        return ZCX_OK;
-    return look_after(env, &offer, error);
+    if (!zcxi_claim_find(env, ticket->sequence, &claim) || !zcxi_claim_ours(env, &claim)) return;
+    if (!look_after(env, &offer, &why)) return;
+    if (zcxi_claim_drop(env, &claim, NULL))
+        zcxi_log('w', "request %" PRIu64 " of queue '%s' stays claimed by this process: %s",
+                 ticket->sequence, ticket->queue, why.message);
+    else
+        zcxi_wake(env, zcxi_queue_hash(ticket->queue));
+}
+
+/* Claims of the dead that no request of a later snapshot has: theirs are gone. */
+static void drop_orphans(struct zcxi_env *env, const struct notes *notes)
+{
+    for (size_t i = 0; i < notes->claims.count; i++) {
+        const struct zcxi_claimed *claim = &notes->claims.list[i];
+        if (!notes->requested[i] && !zcxi_claim_alive(env, claim))
+            (void)zcxi_claim_drop(env, claim, NULL);
+    }
 }
 
 /* One that fails does not keep the others waiting. */
@@ -149,7 +169,11 @@ zcx_status zcxi_queue_revive(struct zcxi_env *env, zcx_error *error)
     do {
         notes.count = 0; /* the rest is written before it is read */
         notes.now = zcxi_now();
-        first = zcxi_queue_walk(env, note_abandoned, &notes, error);
+        memset(notes.requested, 0, sizeof notes.requested);
+        first = zcxi_claims_copy(&notes.claims, env, error);
+        if (!first) first = zcxi_queue_walk(env, note_abandoned, &notes, error);
+        if (!first) drop_orphans(env, &notes);
+        zcxi_claims_free(&notes.claims);
         for (size_t i = 0; i < notes.count; i++) {
             const struct abandoned *found = &notes.list[i];
             const struct zcxi_ticket ticket = {found->queue, found->sequence};

@@ -8,10 +8,12 @@
 typedef zcx_status (*zcxi_work)(struct zcxi_env *env, MDB_txn *transaction, void *context,
                                 zcx_error *error);
 
-/* More that belongs to somebody's transaction: what it does, and the bytes that it puts. */
+/* More that belongs to somebody's transaction: what it does, how often it puts or deletes, at most,
+ * and the bytes that it puts. */
 struct zcxi_also {
     zcxi_work work;
     void *context;
+    uint32_t changes;
     uint64_t bytes;
 };
 

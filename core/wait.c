@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "envelope.h"
+#include "readers.h"
 #include "store.h"
 
 #include <limits.h>
@@ -145,8 +146,12 @@ static bool look_at_key(struct zcxi_env *env, void *context, bool idle, zcx_stat
     else if (*status == ZCX_EEXPIRED)
         *status = zcxi_fail(error, ZCX_EEXPIRED, 0, "%s of %s expired before it was read",
                             zcxi_key_text(text, what->key, what->key_length), what->store->name);
-    else if (*status) /* once more, for the message */
-        *status = zcxi_view_find(&view, what->store, what->key, what->key_length, NULL, error);
+    else if (*status) { /* once more, for the message */
+        zcx_error why = ZCX_ERROR_INIT;
+        *status = zcxi_view_find(&view, what->store, what->key, what->key_length, NULL, &why);
+        if (*status == ZCX_ENOTFOUND && !what->after) return false;
+        if (*status && error && !error->status) *error = why;
+    }
     if (*status) return true;
     if (view->header.flags & ZCX_FLAG_ERROR)
         *status = fail_with_record(view, error);
@@ -174,15 +179,21 @@ zcx_status zcx_store_wait(zcx_view **out, zcx_store *store, const void *key, siz
 
 /* ---- any commit ------------------------------------------------------------------------------------------ */
 
+/* What a snapshot shows, not what the last meta page says: a commit writes that first, and only then
+ * do readers see the transaction. */
 static bool look_for_commit(struct zcxi_env *env, void *context, bool idle, zcx_status *status,
                             zcx_error *error)
 {
-    uint64_t *transaction = context, last = zcxi_env_last_transaction(env, NULL);
-    (void)idle, (void)error;
-    if (last <= *transaction) return false;
-    *transaction = last;
-    *status = ZCX_OK;
-    return true;
+    MDB_txn *reader;
+    uint32_t index;
+    uint64_t *transaction = context, before = *transaction;
+    (void)idle;
+    if (zcxi_env_last_transaction(env, NULL) == before) return false;
+    *status = zcxi_reader_take(env, &reader, &index, error);
+    if (*status) return true;
+    *transaction = mdb_txn_id(reader);
+    zcxi_reader_give(env, index);
+    return *transaction != before;
 }
 
 zcx_status zcx_store_wait_commit(zcx_store *store, uint64_t *transaction, int64_t timeout_ms,

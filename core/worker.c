@@ -111,7 +111,7 @@ void zcxi_served_end(zcx_call *call)
         if (status && status != ZCX_ECANCELLED) {
             zcxi_log('w', "calculator '%s': a failure could not be sent: %s",
                      call->exchange->config.name, why.message);
-            (void)zcxi_queue_give_back(env, &served->ending.ticket, NULL);
+            zcxi_queue_give_back(env, &served->ending.ticket);
         }
     }
     zcx_reference_free(served->request);
@@ -176,7 +176,7 @@ static zcx_status make_call(zcx_call **out, const zcx_worker *worker,
                    .ours = true,
                    .database = worker->exchange->store->database,
                    .input_key = zcx_reference_text(request, ZCX_REFERENCE_INPUT_KEY)},
-        .also = {zcxi_queue_end, &served->ending, 0}};
+        .also = {zcxi_queue_end, &served->ending, ZCXI_ENDING_CHANGES, 0}};
     status = zcxi_call_make(out, worker->exchange, zcx_reference_text(request, ZCX_REFERENCE_CALL_ID),
                             error);
     if (status || !served->output_key) {
@@ -204,7 +204,8 @@ static zcx_status make_call(zcx_call **out, const zcx_worker *worker,
 static void drop(const zcx_worker *worker, const struct zcxi_ticket *ticket, const zcx_error *why)
 {
     struct zcxi_ending ending = {.ticket = *ticket, .ours = true};
-    (void)zcxi_transact(worker->env, &(struct zcxi_need){.changes = 1}, zcxi_queue_end, &ending, NULL);
+    if (zcxi_transact(worker->env, &(struct zcxi_need){.changes = 1}, zcxi_queue_end, &ending, NULL))
+        zcxi_queue_give_back(worker->env, ticket);
     zcxi_log('w', "request %" PRIu64 " of queue '%s' was dropped: %s", ticket->sequence,
              ticket->queue, why->message);
 }
