@@ -32,9 +32,12 @@ bench: build python rust java ## Print the figures of the README
 	$(RELEASE)/java/bench
 	$(PYTHON) bench/bench.py
 
-soak: build ## Run the long tier of the crash tests
-	for test in step crash recovery torture concurrency queue; do \
+soak: build python rust java ## Run the long tier of the crash tests
+	for test in step crash recovery concurrency queue; do \
 	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
+	ZCX_SOAK=1 $(PYTHON) -m pytest -q tests/torture
+	$(call compile,asan)
+	ZCX_SOAK=1 ZCX_BUILD=build/asan $(PYTHON) -m pytest -q tests/torture
 
 install: build java ## Install headers, library, command, man page and jar (PREFIX=/usr/local)
 	cmake --install $(RELEASE) --prefix $(or $(PREFIX),/usr/local)
@@ -59,7 +62,7 @@ rust: build
 java: build
 	@bindings/java/check.sh $(RELEASE) jars
 
-checks: check-c check-memory check-threads check-python check-command check-rust check-java check-languages check-examples
+checks: check-c check-memory check-threads check-python check-command check-rust check-java check-languages check-torture check-examples
 
 check-c: build
 	ctest --preset release
@@ -87,8 +90,11 @@ check-java: build
 check-languages: python rust java
 	PYTHON=$(PYTHON) PYTHONPATH=tests/matrix $(PYTHON) -m pytest -q tests/matrix
 
+check-torture: python rust java
+	$(PYTHON) -m pytest -q tests/torture
+
 check-examples: python rust java
 	$(PYTHON) examples/flights/demo.py
 
 .PHONY: help demo test bench soak install clean packages build python rust java checks \
-    check-c check-memory check-threads check-python check-command check-rust check-java check-languages check-examples
+    check-c check-memory check-threads check-python check-command check-rust check-java check-languages check-torture check-examples

@@ -170,6 +170,7 @@ zcx_status zcx_batch_commit(zcx_batch *batch, uint64_t *transaction, zcx_error *
     if (status) return status;
     for (size_t i = 0; i < batch->count; i++) {
         const struct change *change = &batch->changes[i];
+        ZCXI_POINT(batch.waking);
         if (change->loan) zcxi_loan_end(change->loan);
         zcxi_wake(batch->store->env,
                   zcxi_wait_hash(batch->store->name, change->key, change->key_length));

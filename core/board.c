@@ -25,6 +25,7 @@ int zcxi_allocate(int file, uint64_t offset, uint64_t length)
         }
         offset += chunk;
         length -= chunk;
+        ZCXI_POINT(allocate.chunk);
     }
     return 0;
 }
@@ -85,12 +86,16 @@ zcx_status zcxi_board_back(struct zcxi_board *board, uint32_t number, zcx_error 
                          board->slots_max);
     size_t first = (size_t)group * ZCXI_GROUP;
     zcx_status status = back(board, &board->groups[group], sizeof *board->groups, error);
+    ZCXI_POINT(tables.group);
     if (!status)
         status = back(board, &board->slots[first], sizeof *board->slots * ZCXI_GROUP, error);
+    ZCXI_POINT(tables.slots);
     if (!status)
         status = back(board, &board->pins[first * ZCXI_OWNERS],
                       sizeof *board->pins * ZCXI_OWNERS * ZCXI_GROUP, error);
+    ZCXI_POINT(tables.pins);
     if (!status) board->header->groups = group + 1;
+    ZCXI_POINT(tables.known);
     return status;
 }
 
@@ -120,19 +125,24 @@ static zcx_status initialise(struct zcxi_board *board, const struct zcxi_manifes
     struct zcxi_board_header *header = board->header;
     if (ftruncate(board->file, 0) || ftruncate(board->file, (off_t)board->size))
         return zcxi_fail_errno(error, errno, "cannot size the board of", path);
+    ZCXI_POINT(board.sized);
     size_t fixed = (size_t)((char *)board->changes - (char *)header) + PAGE;
     zcx_status status = back(board, header, fixed, error);
     if (!status) status = zcxi_board_back(board, 0, error);
     if (status) return status;
+    ZCXI_POINT(board.backed);
     int result = zcxi_mutex_init(&header->mutex);
+    ZCXI_POINT(board.mutex);
     if (result) return zcxi_fail_errno(error, result, "cannot make the mutex of", path);
     header->version = ZCXI_BOARD_VERSION;
     memcpy(header->uuid, manifest->uuid, sizeof manifest->uuid);
     if (!zcxi_boot_id(header->boot_id))
         return zcxi_fail(error, ZCX_ESYSTEM, 0, "the kernel does not tell this boot's id");
+    ZCXI_POINT(board.named);
     /* An owner of this board is none of an earlier one's, whose claims and call ids may live on. */
     header->incarnations = zcxi_now() / ZCXI_MS;
     atomic_store(&header->slots, 1);
+    ZCXI_POINT(board.started);
     return ZCX_OK; /* the magic is written when the board is filled: zcxi_recover_board */
 }
 

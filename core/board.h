@@ -9,6 +9,7 @@
 #define ZCXI_BOARD_H
 
 #include "manifest.h"
+#include "point.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -87,11 +87,14 @@ zcx_status zcxi_claim_enter(struct zcxi_env *env, uint64_t sequence, zcx_error *
         return zcxi_fail(error, ZCX_ELIMIT, 0, "%d requests of %s are being worked on, the most "
                          "that may", ZCXI_CLAIMS, env->path);
     if (i == end) atomic_store(&board->header->claims, end + 1);
+    ZCXI_POINT(claims.counted);
     struct zcxi_claim *claim = &board->claims[i];
     atomic_store(&claim->owner, env->self.owner);
     atomic_store(&claim->incarnation, env->self.incarnation);
     atomic_store(&claim->time, zcxi_now());
+    ZCXI_POINT(claims.described);
     atomic_store(&claim->sequence, sequence);
+    ZCXI_POINT(claims.entered);
     return ZCX_OK;
 }
 
@@ -99,6 +102,7 @@ void zcxi_claim_clear(const struct zcxi_board *board, uint32_t index)
 {
     if (index >= ZCXI_CLAIMS) return;
     atomic_store(&board->claims[index].sequence, 0);
+    ZCXI_POINT(claims.cleared);
     uint32_t end = used(board);
     while (end && !atomic_load(&board->claims[end - 1].sequence))
         end--;

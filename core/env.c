@@ -35,7 +35,9 @@ static zcx_status locked(struct zcxi_env *env, int result, zcx_error *error)
 {
     struct zcxi_board_header *header = env->board.header;
     atomic_store_explicit(&header->holder, env->pid, memory_order_relaxed);
+    ZCXI_POINT(lock.taken);
     if (result == EOWNERDEAD) header->unsettled = true;
+    ZCXI_POINT(lock.noted);
     if (header->unsettled || atomic_load(&header->journal.transaction)) {
         zcx_status status = zcxi_meta_guard(env, error); /* an opener does the rest later */
         atomic_fetch_add(&header->counters.recovered, 1);
@@ -43,7 +45,9 @@ static zcx_status locked(struct zcxi_env *env, int result, zcx_error *error)
         if (!status && env->lmdb) status = zcxi_recover_slots(env, false, error);
         /* Consistent in any case: `unsettled` stays set, so that the next one tries again. */
         if (result == EOWNERDEAD) pthread_mutex_consistent(&header->mutex);
+        ZCXI_POINT(lock.consistent);
         zcxi_wake_all(env);
+        ZCXI_POINT(lock.woken);
         if (status) {
             zcxi_env_unlock(env);
             return status;
@@ -77,7 +81,9 @@ void zcxi_env_visit(struct zcxi_env *env)
 
 void zcxi_env_unlock(struct zcxi_env *env)
 {
+    ZCXI_POINT(unlock.before);
     if (zcxi_env_alive(env)) pthread_mutex_unlock(&env->board.header->mutex);
+    ZCXI_POINT(unlock.after);
 }
 
 zcx_status zcxi_env_fresh(struct zcxi_env *env, zcx_error *error)
@@ -299,6 +305,7 @@ void zcxi_env_close(struct zcxi_env *env)
             zcxi_owner_release(env);
             zcxi_env_unlock(env);
         }
+        ZCXI_POINT(close.released);
         free_env(env); /* closes open.lock, which unlocks it */
     }
     zcxi_registry_unlock();

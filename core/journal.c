@@ -23,6 +23,7 @@ static _Atomic uint64_t *meta_of(const struct zcxi_env *env, uint64_t transactio
 void zcxi_journal_begin(struct zcxi_env *env, uint64_t now)
 {
     env->board.header->journal.time = now;
+    ZCXI_POINT(journal.dated);
     env->board.header->journal.changes = 0;
 }
 
@@ -30,6 +31,7 @@ void zcxi_journal_add(struct zcxi_env *env, uint32_t slot, enum zcxi_action acti
 {
     struct zcxi_journal *journal = &env->board.header->journal;
     env->board.changes[journal->changes++] = (struct zcxi_change){slot, action};
+    ZCXI_POINT(journal.noted);
 }
 
 static void turn_words(struct zcxi_env *env, uint64_t transaction)
@@ -38,6 +40,7 @@ static void turn_words(struct zcxi_env *env, uint64_t transaction)
     uint32_t changes = journal->changes < ZCX_BATCH_MAX ? journal->changes : ZCX_BATCH_MAX;
     for (uint32_t i = 0; i < changes; i++) {
         struct zcxi_change change = env->board.changes[i];
+        ZCXI_POINT(commit.turning);
         if (change.action == ZCXI_UNCLAIM) zcxi_claim_clear(&env->board, change.slot);
         if (!zcxi_slot_exists(&env->board, change.slot)) continue;
         if (change.action == ZCXI_PUBLISH) zcxi_slot_publish(&env->board, change.slot);
@@ -53,11 +56,16 @@ zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_e
     _Atomic uint64_t *meta = meta_of(env, id);
     for (int i = 0; i < ZCXI_META_WORDS; i++)
         journal->meta[i] = atomic_load_explicit(&meta[i], memory_order_relaxed);
+    ZCXI_POINT(commit.saved);
     atomic_store_explicit(&journal->transaction, id, memory_order_release);
+    ZCXI_POINT(commit.begun);
 
     int result = mdb_txn_commit(transaction);
+    ZCXI_POINT(commit.committed);
     if (!result) journal->last = id;
+    ZCXI_POINT(commit.known);
     if (!result) turn_words(env, id);
+    ZCXI_POINT(commit.turned);
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
     return result ? zcxi_fail_lmdb(error, result, "cannot commit") : ZCX_OK;
 }
@@ -68,8 +76,10 @@ void zcxi_journal_settle(struct zcxi_env *env)
     uint64_t id = atomic_load(&journal->transaction);
     if (id && zcxi_env_last_transaction(env, NULL) >= id) {
         journal->last = id;
+        ZCXI_POINT(settle.known);
         turn_words(env, id);
     }
+    ZCXI_POINT(settle.turned);
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
 }
 
@@ -96,8 +106,10 @@ zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error)
     if (!back) return ZCX_OK;
     if (found == id) atomic_fetch_add(&env->board.header->counters.rolled_back, 1);
     atomic_store(&meta[META_TRANSACTION], saved[META_TRANSACTION]);
+    ZCXI_POINT(guard.numbered);
     for (int i = 2; i < META_TRANSACTION; i++) /* magic and version never change */
         atomic_store(&meta[i], saved[i]);
+    ZCXI_POINT(guard.saved);
     if (atomic_load(locked) == id) atomic_store(locked, id - 1);
     return ZCX_OK;
 }

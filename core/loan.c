@@ -54,6 +54,7 @@ static uint32_t take(struct zcxi_env *env, uint32_t class, uint32_t up, uint64_t
         if (now > deadline) {
             int dead = 0;
             atomic_store(&env->board.header->stuck, safe);
+            ZCXI_POINT(loan.stuck);
             if (mdb_reader_check(env->lmdb, &dead) || !dead) return 0;
         }
         if (look > 20) sched_yield();
@@ -95,11 +96,15 @@ static zcx_status create(struct zcxi_env *env, uint32_t pages, uint32_t *slot, u
     status = zcxi_board_back(&env->board, creation.number, error);
     if (!status) status = zcxi_transact_locked(env, &need, put_slot, &creation, error);
     if (status) goto done;
+    ZCXI_POINT(create.committed);
     zcxi_room_created(env, creation.last, pages);
+    ZCXI_POINT(create.backed);
     *slot = creation.number;
     *word = zcxi_word_loaned(&env->self, 0, false);
     zcxi_slot_enter(&env->board, *slot, creation.page, pages, *word);
+    ZCXI_POINT(create.entered);
     zcxi_room_charge(env, *slot);
+    ZCXI_POINT(create.charged);
     atomic_fetch_add(&env->board.header->counters.created, 1);
 done:
     zcxi_env_unlock(env);
@@ -114,9 +119,12 @@ static zcx_status back(struct zcxi_env *env, uint32_t slot, uint64_t *word, zcx_
         status = zcxi_room_charge(env, slot);
         zcxi_env_unlock(env);
     }
+    ZCXI_POINT(back.charged);
     int result = status ? 0 : zcxi_room_payload(env, slot);
+    ZCXI_POINT(back.allocated);
     if (!status && !result) {
         zcxi_slot_set_backed(&env->board, slot, word, true);
+        ZCXI_POINT(back.backed);
         return ZCX_OK;
     }
     if (result && !zcxi_env_lock(env, NULL)) {

@@ -33,8 +33,10 @@ static void free_holdings(struct zcxi_env *env, const bool dead[ZCXI_OWNERS])
         uint64_t word = atomic_load(&board->slots[slot].word);
         if (zcxi_word_state(word) == ZCXI_LOANED && dead[zcxi_word_owner(word)])
             zcxi_slot_give_back(board, slot, word);
+        ZCXI_POINT(reap.loan);
         for (uint32_t owner = 0; owner < ZCXI_OWNERS; owner++)
             if (dead[owner]) atomic_store(zcxi_pin(board, slot, owner), 0);
+        ZCXI_POINT(reap.pins);
         word = atomic_load(&board->slots[slot].word);
         if (zcxi_word_state(word) == ZCXI_FREE || zcxi_word_state(word) == ZCXI_RETIRED)
             zcxi_slot_offer(board, slot);
@@ -54,10 +56,13 @@ uint32_t zcxi_owners_reap(struct zcxi_env *env)
     }
     if (!count) return 0;
     free_holdings(env, dead);
+    ZCXI_POINT(reap.freed);
     for (uint32_t owner = 0; owner < ZCXI_OWNERS; owner++) {
         if (!dead[owner]) continue;
         atomic_store(&env->board.owners[owner].state, ZCXI_OWNER_FREE);
+        ZCXI_POINT(reap.gone);
         unlock_entry(env, owner);
+        ZCXI_POINT(reap.unlocked);
     }
     atomic_fetch_add(&header->counters.reaped, count);
     return count;
@@ -106,6 +111,7 @@ zcx_status zcxi_owner_claim(struct zcxi_env *env, zcx_error *error)
         struct zcxi_owner *entry = &env->board.owners[i];
         if (atomic_load(&entry->state) || !lock_entry(env, i)) continue;
         if (!(uint32_t)++header->incarnations) header->incarnations++; /* 0: nobody */
+        ZCXI_POINT(claim.numbered);
         entry->incarnation = (uint32_t)header->incarnations;
         entry->pid = getpid();
         entry->start = start;
@@ -113,9 +119,12 @@ zcx_status zcxi_owner_claim(struct zcxi_env *env, zcx_error *error)
         process_command(entry->command);
         entry->queue[0] = 0;
         atomic_store(&entry->workers, 0);
+        ZCXI_POINT(claim.described);
         env->self = (struct zcxi_self){i, entry->incarnation};
         if (atomic_load(&header->owners) <= i) atomic_store(&header->owners, i + 1);
+        ZCXI_POINT(claim.counted);
         atomic_store(&entry->state, ZCXI_OWNER_LIVE);
+        ZCXI_POINT(claim.live);
         return ZCX_OK;
     }
     return zcxi_fail(error, ZCX_ELIMIT, 0, "%d processes have %s open, the most that may",
@@ -128,7 +137,9 @@ void zcxi_owner_release(struct zcxi_env *env)
     if (env->self.owner >= ZCXI_OWNERS) return;
     dead[env->self.owner] = true;
     free_holdings(env, dead);
+    ZCXI_POINT(release.freed);
     atomic_store(&env->board.owners[env->self.owner].state, ZCXI_OWNER_FREE);
+    ZCXI_POINT(release.gone);
     unlock_entry(env, env->self.owner);
     env->self.owner = UINT32_MAX;
 }

@@ -194,6 +194,7 @@ zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, ui
         if (!status && found.value) status = zcxi_claim_enter(env, ticket->sequence, error);
         zcxi_env_unlock(env);
     }
+    ZCXI_POINT(request.claimed);
     if (status || !found.value) {
         free(found.value);
         return status ? status : ZCX_ENOTFOUND;

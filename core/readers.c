@@ -143,5 +143,6 @@ uint64_t zcxi_safe_raise(struct zcxi_env *env)
     uint64_t found = atomic_load(shared);
     while (found < safe && !atomic_compare_exchange_weak(shared, &found, safe))
         ;
+    ZCXI_POINT(safe.raised);
     return atomic_load(shared);
 }

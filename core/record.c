@@ -217,6 +217,7 @@ zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_len
     }
     zcx_status status = zcxi_transact(store->env, &need, publish, &what, error);
     if (status) return status;
+    ZCXI_POINT(publish.committed);
     zcxi_wake(store->env, zcxi_wait_hash(store->name, key, key_length));
     if (transaction) *transaction = record->header.transaction;
     return ZCX_OK;

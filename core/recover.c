@@ -25,6 +25,7 @@ static zcx_status enter_slots(struct zcxi_env *env, MDB_txn *transaction, zcx_er
         if (!status) status = zcxi_board_back(&env->board, number, error);
         if (status) break;
         zcxi_slot_enter(&env->board, number, page, pages, zcxi_word_idle(ZCXI_FREE, 0, false));
+        ZCXI_POINT(recover.entered);
         atomic_store(&env->board.slots[number].charged, true); /* who knows: a trim finds out */
     }
     mdb_cursor_close(cursor);
@@ -46,7 +47,9 @@ static void adopt_record(struct zcxi_env *env, const MDB_val *key, const MDB_val
     struct zcxi_slot *slot = &env->board.slots[header.slot];
     if (zcxi_word_state(atomic_load(&slot->word)) == ZCXI_PUBLISHED) return;
     slot->charged = true;
+    ZCXI_POINT(adopt.charged);
     atomic_store(&slot->word, zcxi_word_idle(ZCXI_PUBLISHED, header.generation, true));
+    ZCXI_POINT(adopt.published);
 }
 
 static zcx_status adopt_database(struct zcxi_env *env, MDB_txn *transaction, const char *name,
@@ -97,7 +100,9 @@ static void retire_others(struct zcxi_env *env, uint64_t last)
         struct zcxi_slot *entry = &board->slots[slot];
         if (zcxi_word_state(atomic_load(&entry->word)) != ZCXI_FREE) continue;
         atomic_store(&entry->retired, last);
+        ZCXI_POINT(adopt.numbered);
         atomic_store(&entry->word, zcxi_word_idle(ZCXI_RETIRED, 0, false));
+        ZCXI_POINT(adopt.retired);
     }
 }
 
@@ -107,11 +112,14 @@ zcx_status zcxi_recover_commit(struct zcxi_env *env, zcx_error *error)
 {
     MDB_txn *transaction = NULL;
     zcx_status status = zcxi_meta_guard(env, error);
+    ZCXI_POINT(recover.guarded);
     if (status) return status;
     int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction); /* LMDB repairs its lock file */
     if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction to recover");
     mdb_txn_abort(transaction);
+    ZCXI_POINT(recover.repaired);
     zcxi_journal_settle(env);
+    ZCXI_POINT(recover.settled);
     return ZCX_OK;
 }
 
@@ -127,7 +135,9 @@ zcx_status zcxi_recover_slots(struct zcxi_env *env, bool fresh, zcx_error *error
     }
     mdb_txn_abort(transaction);
     zcxi_room_recount(env);
+    ZCXI_POINT(recover.counted);
     if (!status) env->board.header->unsettled = false;
+    ZCXI_POINT(recover.done);
     if (!status && fresh) env->board.header->magic = ZCXI_BOARD_MAGIC;
     return status;
 }

@@ -165,6 +165,7 @@ static void finish(struct push *what, zcx_status status)
     call->ticket = what->ticket;
     call->deadline = what->head.deadline;
     call->sent = true;
+    ZCXI_POINT(request.pushed);
     zcxi_wake(call->exchange->store->env, zcxi_queue_hash(call->ticket.queue));
 }
 

@@ -130,8 +130,10 @@ static zcx_status look_after(struct zcxi_env *env, struct offer *offer, zcx_erro
 {
     zcx_status status =
         zcxi_transact(env, &(struct zcxi_need){.changes = 1}, offer_again, offer, error);
+    ZCXI_POINT(request.offered);
     if (!status && offer->last) status = give_up(env, offer, error);
     free(offer->last);
+    ZCXI_POINT(request.revived);
     zcxi_wake(env, zcxi_queue_hash(offer->ticket->queue));
     return status;
 }

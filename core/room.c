@@ -67,7 +67,9 @@ static int extend(struct zcxi_env *env, uint64_t last, uint64_t need, bool reser
         uint64_t to = least(wanted[i], map_pages(env));
         if (to <= header->backed_to) return 0;
         result = allocate_pages(env, from, to);
+        ZCXI_POINT(room.allocated);
         if (!result) header->backed_to = to;
+        ZCXI_POINT(room.known);
         if (result != ENOSPC || (i == 1 && reserve)) return result;
     }
     return result;
@@ -95,6 +97,7 @@ zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_err
     if (!result && pages) {
         uint64_t from = last + 1 + pages;
         result = allocate_pages(env, from, least(from + 2 * AHEAD + RESERVE, end));
+        ZCXI_POINT(room.ahead);
     }
     if (!result) return ZCX_OK;
     return zcxi_fail(error, result == ENOSPC ? ZCX_EFULL : ZCX_ESYSTEM, result,
@@ -110,6 +113,7 @@ void zcxi_room_return(struct zcxi_env *env)
     from = last + 1 + AHEAD + RESERVE + step(env);
     if (to <= from + step(env)) return;
     header->backed_to = from;
+    ZCXI_POINT(room.lowered);
     fallocate(env->data_file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
               (off_t)(from * env->page_size), (off_t)((to - from) * env->page_size));
 }
@@ -123,6 +127,7 @@ void zcxi_room_created(struct zcxi_env *env, uint64_t last, uint64_t pages)
     if (now < last + pages) return;
     uint64_t to = least(last + 1 + pages + 2 * AHEAD + RESERVE, end);
     if (env->board.header->backed_to < to) env->board.header->backed_to = to;
+    ZCXI_POINT(room.created);
 }
 
 /* ---- the budget --------------------------------------------------------------------------------------- */
@@ -199,7 +204,9 @@ zcx_status zcxi_room_charge(struct zcxi_env *env, uint32_t slot)
     if (entry->charged) return ZCX_OK;
     if (!zcxi_room_fits(env, entry->pages - 1)) return ZCX_EFULL;
     entry->charged = true;
+    ZCXI_POINT(charge.marked);
     env->board.header->charged += entry->pages - 1;
+    ZCXI_POINT(charge.counted);
     return ZCX_OK;
 }
 
@@ -208,7 +215,9 @@ void zcxi_room_discharge(struct zcxi_env *env, uint32_t slot)
     struct zcxi_slot *entry = &env->board.slots[slot];
     if (!entry->charged) return;
     entry->charged = false;
+    ZCXI_POINT(discharge.marked);
     env->board.header->charged -= entry->pages - 1;
+    ZCXI_POINT(discharge.counted);
 }
 
 void zcxi_room_recount(struct zcxi_env *env)
@@ -221,7 +230,9 @@ void zcxi_room_recount(struct zcxi_env *env)
         if (board->slots[slot].charged) charged += board->slots[slot].pages - 1;
     }
     board->header->charged = charged;
+    ZCXI_POINT(recount.charged);
     board->header->slot_pages = pages;
+    ZCXI_POINT(recount.pages);
 }
 
 /* ---- a slot's memory ------------------------------------------------------------------------------------ */

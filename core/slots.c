@@ -76,7 +76,9 @@ void zcxi_slot_offer(const struct zcxi_board *board, uint32_t slot)
     _Atomic uint64_t *map = class_word(board, class, group);
     uint64_t bit = UINT64_C(1) << group % 64;
     atomic_fetch_or(&board->groups[group].available[class], UINT64_C(1) << slot % ZCXI_GROUP);
+    ZCXI_POINT(offer.slot);
     if (!(atomic_load(map) & bit)) atomic_fetch_or(map, bit);
+    ZCXI_POINT(offer.group);
 }
 
 /* The second look is for an offer between the two: without it the group's bit could stay clear. */
@@ -86,8 +88,10 @@ static void withdraw(const struct zcxi_board *board, uint32_t slot, uint32_t cla
     uint64_t bit = UINT64_C(1) << slot % ZCXI_GROUP;
     _Atomic uint64_t *slots = &board->groups[group].available[class];
     if (atomic_fetch_and(slots, ~bit) & ~bit) return;
+    ZCXI_POINT(withdraw.slot);
     _Atomic uint64_t *map = class_word(board, class, group);
     atomic_fetch_and(map, ~(UINT64_C(1) << group % 64));
+    ZCXI_POINT(withdraw.group);
     if (atomic_load(slots)) atomic_fetch_or(map, UINT64_C(1) << group % 64);
 }
 
@@ -105,6 +109,7 @@ bool zcxi_pinned(const struct zcxi_board *board, uint32_t slot)
 void zcxi_pin_drop(const struct zcxi_board *board, uint32_t slot, uint32_t owner)
 {
     if (atomic_fetch_sub(zcxi_pin(board, slot, owner), 1) != 1) return;
+    ZCXI_POINT(pin.dropped);
     if (zcxi_word_state(atomic_load(&board->slots[slot].word)) == ZCXI_RETIRED)
         zcxi_slot_offer(board, slot);
 }
@@ -126,9 +131,11 @@ static bool recycle(struct zcxi_board *board, const struct zcxi_self *self, uint
         return false;
     }
     if (!atomic_compare_exchange_strong(&entry->word, word, raised)) return false;
+    ZCXI_POINT(recycle.raised);
     if (zcxi_pinned(board, slot)) {
         obstacle->pinned = true;
         withdraw(board, slot, entry->class);
+        ZCXI_POINT(recycle.pinned);
         if (!zcxi_pinned(board, slot)) zcxi_slot_offer(board, slot);
         return false;
     }
@@ -150,7 +157,9 @@ bool zcxi_slot_take_idle(struct zcxi_board *board, const struct zcxi_self *self,
         taken = atomic_compare_exchange_strong(&entry->word, &found, *word);
     }
     if (taken) {
+        ZCXI_POINT(take.lent);
         atomic_store_explicit(&entry->since, zcxi_now_coarse(), memory_order_relaxed);
+        ZCXI_POINT(take.dated);
         withdraw(board, slot, entry->class);
     }
     return taken;
@@ -187,19 +196,26 @@ void zcxi_slot_enter(struct zcxi_board *board, uint32_t slot, uint64_t page, uin
     entry->pages = pages;
     entry->class = (uint8_t)zcxi_class_of(pages);
     entry->charged = false;
+    ZCXI_POINT(enter.described);
     atomic_store(&entry->retired, 0);
     atomic_store(&entry->since, zcxi_now_coarse());
+    ZCXI_POINT(enter.dated);
     board->header->slot_pages += pages - 1;
+    ZCXI_POINT(enter.counted);
     atomic_store(&entry->word, word);
+    ZCXI_POINT(enter.worded);
     if (slot >= atomic_load(&board->header->slots))
         atomic_store(&board->header->slots, slot + 1);
+    ZCXI_POINT(enter.known);
     if (zcxi_word_state(word) == ZCXI_FREE) zcxi_slot_offer(board, slot);
 }
 
 void zcxi_slot_give_back(struct zcxi_board *board, uint32_t slot, uint64_t word)
 {
-    if (atomic_compare_exchange_strong(&board->slots[slot].word, &word, turned(word, ZCXI_FREE)))
-        zcxi_slot_offer(board, slot);
+    if (!atomic_compare_exchange_strong(&board->slots[slot].word, &word, turned(word, ZCXI_FREE)))
+        return;
+    ZCXI_POINT(give_back.freed);
+    zcxi_slot_offer(board, slot);
 }
 
 void zcxi_slot_publish(struct zcxi_board *board, uint32_t slot)
@@ -215,8 +231,11 @@ void zcxi_slot_retire(struct zcxi_board *board, uint32_t slot, uint64_t transact
     uint64_t found = atomic_load(&entry->word);
     if (zcxi_word_state(found) != ZCXI_PUBLISHED) return;
     atomic_store(&entry->retired, transaction);
+    ZCXI_POINT(retire.numbered);
     atomic_store_explicit(&entry->since, now, memory_order_relaxed);
+    ZCXI_POINT(retire.dated);
     atomic_store(&entry->word, turned(found, ZCXI_RETIRED));
+    ZCXI_POINT(retire.worded);
     zcxi_slot_offer(board, slot);
 }
 

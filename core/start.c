@@ -199,10 +199,14 @@ static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *erro
     zcx_status status = zcxi_recover_commit(env, error); /* before anything is committed */
     if (!status) status = check_same_data(env, error);
     if (!status) status = zcxi_env_database(env, &env->slots_db, "zcx.slots", MDB_INTEGERKEY, error);
+    ZCXI_POINT(start.slots);
     if (!status) status = zcxi_env_database(env, &env->queue_db, "zcx.queue", 0, error);
+    ZCXI_POINT(start.queue);
     if (!status) status = zcxi_recover_slots(env, fresh, error);
     if (!status) status = zcxi_owner_claim(env, error);
+    ZCXI_POINT(start.owner);
     if (!status) status = zcxi_readers_claim(env, error);
+    ZCXI_POINT(start.readers);
     if (!status) status = sync_names(env, error);
     return status;
 }
@@ -212,6 +216,7 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
 {
     bool fresh;
     zcx_status status = settle_manifest(env, options, error);
+    ZCXI_POINT(start.manifest);
     if (status) return status;
     status = empty_orphan(env, error);
     if (status) return status;
@@ -222,7 +227,9 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
     status = zcxi_board_open(&env->board, &fresh, env->directory, env->open_lock, &env->manifest,
                              env->path, error);
     if (!status) status = map_data(env, error);
+    ZCXI_POINT(start.data);
     if (!status) status = map_lock(env, error);
+    ZCXI_POINT(start.lock_file);
     if (status) return status;
     size_t table = env->board.slots_max * sizeof *env->verified;
     env->verified = mmap(NULL, table, PROT_READ | PROT_WRITE,
@@ -233,7 +240,9 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
     }
     status = zcxi_env_lock(env, error); /* runs the meta guard, before LMDB looks */
     if (status) return status;
+    ZCXI_POINT(start.locked);
     status = open_lmdb(env, error);
+    ZCXI_POINT(start.lmdb);
     if (!status) status = settle_store(env, fresh, error);
     zcxi_env_unlock(env);
     return status;

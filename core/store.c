@@ -308,6 +308,7 @@ zcx_status zcx_store_delete(zcx_store *store, const void *key, size_t key_length
     if (status) return status;
     struct deletion what = {.database = store->database, .key = key, .key_length = key_length};
     status = zcxi_transact(store->env, &(struct zcxi_need){.changes = 1}, delete, &what, error);
+    ZCXI_POINT(delete.committed);
     if (!status) zcxi_wake(store->env, zcxi_wait_hash(store->name, key, key_length));
     if (status || what.live) return status;
     return zcxi_fail(error, ZCX_ENOTFOUND, 0, "there is no %s in %s of %s",

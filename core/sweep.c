@@ -109,6 +109,7 @@ static zcx_status delete_all(struct zcxi_env *env, struct pass *pass, uint64_t *
         } else if (status) {
             if (error && !error->status) *error = failure;
         } else {
+            ZCXI_POINT(sweep.committed);
             *deleted += pass->deleted;
             for (size_t i = pass->from; i < pass->to; i++)
                 zcxi_wake(env, zcxi_wait_hash(pass->name, pass->expired[i].key,
@@ -153,14 +154,18 @@ static uint64_t trim_slot(struct zcxi_env *env, uint32_t slot)
     struct zcxi_obstacle obstacle;
     if (!atomic_load(&entry->charged) || entry->pages < 2) return 0; /* its first page stays */
     if (!zcxi_slot_take_idle(&env->board, &env->self, slot, &word, &obstacle)) return 0;
+    ZCXI_POINT(trim.taken);
     if (!zcxi_env_lock(env, NULL)) {
         zcxi_slot_set_backed(&env->board, slot, &word, false);
+        ZCXI_POINT(trim.unbacked);
         if (!zcxi_room_punch(env, slot)) {
+            ZCXI_POINT(trim.punched);
             zcxi_room_discharge(env, slot);
             freed = (uint64_t)(entry->pages - 1) * env->page_size;
         }
         zcxi_env_unlock(env);
     }
+    ZCXI_POINT(trim.discharged);
     zcxi_slot_give_back(&env->board, slot, word);
     return freed;
 }

@@ -24,7 +24,9 @@ zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *ne
     zcxi_journal_begin(env, now);
     int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
     if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
+    ZCXI_POINT(transact.begun);
     status = work(env, transaction, context, error);
+    ZCXI_POINT(transact.worked);
     if (status)
         mdb_txn_abort(transaction);
     else

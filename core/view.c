@@ -49,9 +49,11 @@ static zcx_status pin(zcx_view *view, MDB_txn *reader, bool *again, zcx_error *e
                          "a payload of %" PRIu64 " bytes at %" PRIu64
                          " is not inside slot %u of %" PRIu64 " bytes",
                          header->payload_length, header->payload_offset, header->slot, value);
+    ZCXI_POINT(view.read);
     if (!zcxi_pin_add(&env->board, header->slot, env->self.owner))
         return zcxi_fail(error, ZCX_ELIMIT, 0, "slot %u has %u views in this process, the most",
                          header->slot, ZCXI_PINS_MOST);
+    ZCXI_POINT(view.pinned);
     uint64_t word = atomic_load(&env->board.slots[header->slot].word);
     if (zcxi_word_generation(word) != header->generation) {
         zcxi_pin_drop(&env->board, header->slot, env->self.owner);
@@ -131,6 +133,7 @@ zcx_status zcxi_view_of_loan(zcx_view **out, const zcx_loan *loan, const struct 
         view->slot = loan->slot;
         view->data = env->reading + zcxi_payload_position(env, env->board.slots[loan->slot].page);
     }
+    ZCXI_POINT(view.of_loan);
     *out = view;
     return ZCX_OK;
 }

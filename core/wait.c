@@ -33,6 +33,7 @@ static void wake(_Atomic uint32_t *word)
     uint32_t found = atomic_load(word);
     while (found & SLEEPS)
         if (atomic_compare_exchange_weak(word, &found, (found & ~SLEEPS) + 2)) {
+            ZCXI_POINT(wake.raised);
             syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
             return;
         }
@@ -42,6 +43,7 @@ void zcxi_wake(const struct zcxi_env *env, uint32_t hash)
 {
     atomic_thread_fence(memory_order_seq_cst);
     wake(word_of(env, hash));
+    ZCXI_POINT(wake.one);
     wake(word_of(env, ZCXI_ANY_COMMIT));
 }
 
@@ -99,6 +101,7 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint64_t hash, int64_t timeout_ms, zc
         if (passed < SPIN) continue;
         if (!atomic_load(&env->board.header->slept)) atomic_store(&env->board.header->slept, true);
         uint32_t value = atomic_fetch_or(word, SLEEPS) | SLEEPS;
+        ZCXI_POINT(wait.marked);
         if (look(env, context, false, &status, error)) return status;
         uint64_t left = timeout - passed;
         sleep_on(word, value, left < slice ? left : slice);

@@ -25,6 +25,7 @@ static zcx_status sign(const zcx_worker *worker, bool on, zcx_error *error)
     if (status) return status;
     struct zcxi_owner *owner = &env->board.owners[env->self.owner];
     if (on) snprintf(owner->queue, sizeof owner->queue, "%s", worker->exchange->config.queue);
+    ZCXI_POINT(worker.named);
     atomic_fetch_add(&owner->workers, on ? 1 : UINT32_MAX);
     zcxi_env_unlock(env);
     return ZCX_OK;
