@@ -24,16 +24,17 @@ demo: build python rust java ## Run the demo: a table of flights through five la
 test: packages ## Run all tests: C, sanitizers, Python, the command, the examples
 	@$(MAKE) --no-print-directory --keep-going checks
 
-bench: build python rust java ## Print the figures of the README
+bench: build python rust java ## Print the figures of the README (DISK=directory for durable stores)
 	$(RELEASE)/bench/zcx-bench
 	$(RELEASE)/bench/zcx-bench-workers
+	$(RELEASE)/bench/zcx-bench-durable $(DISK)
 	$(RELEASE)/bench/zcx-bench-cpp
 	LD_LIBRARY_PATH=$(RELEASE)/core build/rust/release/bench
 	$(RELEASE)/java/bench
 	$(PYTHON) bench/bench.py
 
 soak: build python rust java ## Run the long tier of the crash tests
-	for test in step crash recovery concurrency queue; do \
+	for test in step crash recovery concurrency queue powercut; do \
 	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
 	ZCX_SOAK=1 $(PYTHON) -m pytest -q tests/torture
 	$(call compile,asan)

@@ -64,14 +64,19 @@ static inline void clean_up(void)
     if (system(command)) perror("rm");
 }
 
-static inline void make_directory(void)
+static inline void make_directory_in(const char *parent)
 {
-    strcpy(directory, "/dev/shm/zcx-bench-XXXXXX");
+    snprintf(directory, sizeof directory, "%s/zcx-bench-XXXXXX", parent);
     if (!mkdtemp(directory)) {
-        perror("mkdtemp");
+        perror(directory);
         exit(1);
     }
     atexit(clean_up);
+}
+
+static inline void make_directory(void)
+{
+    make_directory_in("/dev/shm");
 }
 
 #endif

@@ -227,7 +227,8 @@ static zcx_status make_env(struct zcxi_env **out, int directory, const char *pat
     *env = (struct zcxi_env){.references = 1, .device = info->st_dev, .inode = info->st_ino,
                              .pid = getpid(), .directory = directory, .open_lock = -1,
                              .data_file = -1, .guard = -1, .board = {.file = -1},
-                             .self = {UINT32_MAX, 0}};
+                             .self = {UINT32_MAX, 0},
+                             .line = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     strcpy(env->path, path);
     env->lock_timeout_ms = options->lock_timeout_ms ? options->lock_timeout_ms : 10000;
     void *token = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -20,6 +20,12 @@ struct zcxi_reader { /* on a cache line of its own: each is another thread's */
     MDB_txn *transaction; /* of who has it BUSY */
 };
 
+struct zcxi_line { /* group.h: who waits to commit */
+    pthread_mutex_t mutex;
+    struct zcxi_member *first, *last;
+    bool led; /* somebody commits */
+};
+
 struct zcxi_env {
     struct zcxi_env *next; /* in the process's registry */
     uint32_t references;   /* under the registry's mutex, as is all of opening and closing */
@@ -50,6 +56,7 @@ struct zcxi_env {
     size_t lock_size;
 
     struct zcxi_reader readers[ZCXI_READERS];
+    struct zcxi_line line;
 
     _Atomic uint64_t *verified; /* [slots_max]: page << 21 | pages of slots found sound, else 0 */
 };

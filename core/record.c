@@ -1,6 +1,7 @@
 #include "record.h"
 
 #include "clock.h"
+#include "group.h"
 #include "journal.h"
 #include "wait.h"
 
@@ -215,10 +216,13 @@ zcx_status zcxi_record_publish(zcx_store *store, const void *key, size_t key_len
         need.changes += also->changes;
         need.bytes += also->bytes;
     }
-    zcx_status status = zcxi_transact(store->env, &need, publish, &what, error);
+    uint32_t hash = zcxi_wait_hash(store->name, key, key_length);
+    /* A request's key is its transaction: it has one of its own. */
+    zcx_status status = also ? zcxi_transact(store->env, &need, publish, &what, error)
+                             : zcxi_transact_one(store->env, &need, hash, publish, &what, error);
     if (status) return status;
     ZCXI_POINT(publish.committed);
-    zcxi_wake(store->env, zcxi_wait_hash(store->name, key, key_length));
+    zcxi_wake(store->env, hash);
     if (transaction) *transaction = record->header.transaction;
     return ZCX_OK;
 }

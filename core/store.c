@@ -1,4 +1,5 @@
 #include "full.h"
+#include "group.h"
 #include "readers.h"
 #include "record.h"
 #include "token.h"
@@ -307,9 +308,11 @@ zcx_status zcx_store_delete(zcx_store *store, const void *key, size_t key_length
     if (!status) status = zcxi_key_check(key, key_length, error);
     if (status) return status;
     struct deletion what = {.database = store->database, .key = key, .key_length = key_length};
-    status = zcxi_transact(store->env, &(struct zcxi_need){.changes = 1}, delete, &what, error);
+    uint32_t hash = zcxi_wait_hash(store->name, key, key_length);
+    status = zcxi_transact_one(store->env, &(struct zcxi_need){.changes = 1}, hash, delete, &what,
+                               error);
     ZCXI_POINT(delete.committed);
-    if (!status) zcxi_wake(store->env, zcxi_wait_hash(store->name, key, key_length));
+    if (!status) zcxi_wake(store->env, hash);
     if (status || what.live) return status;
     return zcxi_fail(error, ZCX_ENOTFOUND, 0, "there is no %s in %s of %s",
                      zcxi_key_text(text, key, key_length), store->name, store->env->path);
