@@ -326,6 +326,16 @@ zcx_status zcxi_manifest_accept(const struct zcxi_manifest *manifest, const char
     return zcxi_path_file_limit(m->map_size, path, error);
 }
 
+bool zcxi_manifest_move(struct zcxi_manifest *manifest)
+{
+    struct zcxi_manifest moved = *manifest;
+    if (!zcxi_boot_id(moved.boot_id) || !read_pid_namespace(&moved.pid_namespace)) return false;
+    if (moved.pid_namespace == manifest->pid_namespace && !strcmp(moved.boot_id, manifest->boot_id))
+        return false;
+    *manifest = moved;
+    return true;
+}
+
 bool zcxi_manifest_stale(const struct zcxi_manifest *manifest)
 {
     char now[37];

@@ -41,6 +41,9 @@ zcx_status zcxi_manifest_accept(const struct zcxi_manifest *manifest, const char
 /* This boot's id. False when the kernel does not tell. */
 bool zcxi_boot_id(char out[37]);
 
+/* To this boot and pid namespace; false when it is of them already, or they cannot be told. */
+bool zcxi_manifest_move(struct zcxi_manifest *manifest);
+
 /* The machine was restarted since the store was created. */
 bool zcxi_manifest_stale(const struct zcxi_manifest *manifest);
 

@@ -9,6 +9,7 @@
 #include "room.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -32,6 +33,19 @@ static zcx_status discard_stale(struct zcxi_env *env, zcx_error *error)
             return zcxi_fail_errno(error, errno, "cannot discard the files of", env->path);
     env->discarded = true;
     return ZCX_OK;
+}
+
+/* A durable store outlives its machine's run, and its container: whoever opens it first in a new one
+ * makes it this one's, so that another pid namespace's processes are refused again. */
+static zcx_status move_here(struct zcxi_env *env, zcx_error *error)
+{
+    struct zcxi_manifest moved = env->manifest;
+    if (moved.durability != ZCX_DURABILITY_COMMIT ||
+        zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE) || !zcxi_manifest_move(&moved))
+        return ZCX_OK;
+    zcx_status status = zcxi_manifest_write(&moved, env->directory, env->path, error);
+    if (!status) env->manifest = moved;
+    return status;
 }
 
 static zcx_status settle_manifest(struct zcxi_env *env, const zcx_store_options *options,
@@ -60,7 +74,8 @@ static zcx_status settle_manifest(struct zcxi_env *env, const zcx_store_options 
         if (error && !error->status) *error = absent;
         return status;
     }
-    return zcxi_manifest_accept(manifest, env->path, options, error);
+    status = move_here(env, error);
+    return status ? status : zcxi_manifest_accept(manifest, env->path, options, error);
 }
 
 /* A board says where things lie in one data.mdb: without that file it is worth nothing, and beside a
@@ -142,6 +157,26 @@ static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
                          "lock.mdb of %s has format %#x, which is not LMDB 0.9's %#x", env->path,
                          words[1], LMDB_LOCK_FORMAT);
     return ZCX_OK;
+}
+
+/* A data file comes to be at once: LMDB's first two pages, of which a power cut, or a kill, could leave
+ * one, are there before its name is. */
+static zcx_status make_data(struct zcxi_env *env, zcx_error *error)
+{
+    char name[PATH_MAX + 16];
+    MDB_env *lmdb;
+    if (!faccessat(env->directory, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW)) return ZCX_OK;
+    snprintf(name, sizeof name, "%s/data.mdb.new", env->path);
+    unlinkat(env->directory, "data.mdb.new", 0); /* a leftover of a creator that was killed */
+    int result = mdb_env_create(&lmdb);
+    if (result) return zcxi_fail_lmdb(error, result, "LMDB cannot make the store");
+    result = mdb_env_set_mapsize(lmdb, env->map_size);
+    if (!result) result = mdb_env_open(lmdb, name, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (!result) result = mdb_env_sync(lmdb, 1);
+    mdb_env_close(lmdb);
+    if (result) return zcxi_fail_lmdb(error, result, "LMDB cannot make the store");
+    if (!renameat(env->directory, "data.mdb.new", env->directory, "data.mdb")) return ZCX_OK;
+    return zcxi_fail_errno(error, errno, "cannot name data.mdb of", env->path);
 }
 
 /* ---- LMDB --------------------------------------------------------------------------------------------------- */
@@ -226,6 +261,7 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
     env->leaf_most = ((env->page_size - LMDB_PAGE_HEADER) / 2 & ~1u) - 2;
     status = zcxi_board_open(&env->board, &fresh, env->directory, env->open_lock, &env->manifest,
                              env->path, error);
+    if (!status) status = make_data(env, error);
     if (!status) status = map_data(env, error);
     ZCXI_POINT(start.data);
     if (!status) status = map_lock(env, error);
