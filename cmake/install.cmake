@@ -10,7 +10,16 @@ install(TARGETS zcx EXPORT zcx
     INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY core/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(TARGETS zcx-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS zcx-sweeper RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/zcx)
 install(FILES command/zcx.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+
+# The unit names the command by its full path, and that is known when it is installed.
+install(CODE "
+    set(ZCX_BINDIR \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+    configure_file(\"${PROJECT_SOURCE_DIR}/command/zcx-sweep@.service.in\"
+        \"${PROJECT_BINARY_DIR}/zcx-sweep@.service\" @ONLY)
+    file(INSTALL \"${PROJECT_BINARY_DIR}/zcx-sweep@.service\"
+        DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")")
 
 install(DIRECTORY bindings/rust/zcx-sys bindings/rust/zcx-plugin bindings/rust/zcx
     bindings/rust/zcx-serde bindings/rust/zcx-arrow DESTINATION ${CMAKE_INSTALL_DATADIR}/zcx/rust

@@ -38,6 +38,7 @@ int command_wait(int argc, char **argv);
 int command_watch(int argc, char **argv);
 int command_call(int argc, char **argv);
 int command_worker(int argc, char **argv);
+int command_top(int argc, char **argv);
 
 /* ---- Options that all have (common.c) ---------------------------------------------------------
  */
@@ -139,9 +140,33 @@ void print_record(FILE *file, const struct common *common, bool details, struct 
  */
 
 /* What zcx_store_stat says, for people. */
+void write_store(FILE *file, const json_t *stat, bool exact);
 void print_store(const json_t *stat, bool exact);
 /* "title     text" */
 __attribute__((format(printf, 2, 3))) void print_line(const char *title, const char *format, ...);
+
+/* ---- The sweeper (sweep.c, sweeper.c) ------------------------------------------------------------
+ */
+
+struct sweeper {
+    struct common common;
+    zcx_sweep_options options;
+    const char *metrics; /* where they are served; NULL: nowhere */
+};
+
+extern const struct argp sweep_argp; /* its input is a struct sweeper */
+
+/* Metrics in the Prometheus text format (metrics.c), from what zcx_store_stat says; NULL: there is no
+ * store to be had. Free it; NULL without memory. */
+char *metrics_text(const char *stat);
+
+/* Serves a page over HTTP at /metrics (server.c), in a thread of its own, which calls `page` for the
+ * text; it frees that. `where`: "unix:/path" or, loopback only, "127.0.0.1:9184", "[::1]:9184"; port 0
+ * is one that is free. NULL after it said why; *code is the exit code. */
+struct server *server_open(const struct common *common, const char *where,
+                           char *(*page)(void *context), void *context, int *code);
+const char *server_name(const struct server *server); /* "http://127.0.0.1:9184/metrics" */
+void server_close(struct server *server);             /* NULL is a no-op */
 
 /* ---- Progress (progress.c) --------------------------------------------------------------------
  */

@@ -18,7 +18,8 @@ static const struct {
     {"watch", command_watch, "show keys as they come"},
     {"call", command_call, "call a calculator"},
     {"worker", command_worker, "run a plug-in for the calls of a queue"},
-    {"sweep", command_sweep, "delete what expired, free what the dead held"},
+    {"sweep", command_sweep, "delete what expired, free what the dead held; once, or as a daemon"},
+    {"top", command_top, "show what the store holds, again and again"},
     {"doctor", command_doctor, "say what this store is, whether it is sound, and what to do"},
 };
 

@@ -29,17 +29,33 @@ static const char *cell_text(char out[CELL], const json_t *value, enum kind kind
         snprintf(out, CELL, "%s", json_string_value(value));
     else
         snprintf(out, CELL, "-");
+    for (char *c = out; *c; c++) /* a process may call itself what it likes */
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
     return out;
+}
+
+static void print_values(FILE *file, const char *title, const char *format, va_list values)
+{
+    fprintf(file, "%-14s ", title);
+    vfprintf(file, format, values);
+    putc('\n', file);
 }
 
 void print_line(const char *title, const char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    printf("%-14s ", title);
-    vprintf(format, arguments);
-    putchar('\n');
-    va_end(arguments);
+    va_list values;
+    va_start(values, format);
+    print_values(stdout, title, format, values);
+    va_end(values);
+}
+
+__attribute__((format(printf, 3, 4))) static void line(FILE *file, const char *title,
+                                                       const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    print_values(file, title, format, values);
+    va_end(values);
 }
 
 /* ---- Tables -------------------------------------------------------------------------------------
@@ -51,7 +67,8 @@ struct column {
 };
 
 /* One line for each object of `rows`, text to the left and numbers to the right. */
-static void print_table(const json_t *rows, const struct column *columns, size_t count, bool exact)
+static void print_table(FILE *file, const json_t *rows, const struct column *columns, size_t count,
+                        bool exact)
 {
     char cell[CELL];
     size_t widths[16] = {0}, index;
@@ -74,14 +91,15 @@ static void print_table(const json_t *rows, const struct column *columns, size_t
             if (line >= 0)
                 text =
                     cell_text(cell, json_object_get(row, columns[i].name), columns[i].kind, exact);
-            printf(json_is_string(first) ? "%s%-*s" : "%s%*s", i ? "  " : "", (int)widths[i], text);
+            fprintf(file, json_is_string(first) ? "%s%-*s" : "%s%*s", i ? "  " : "",
+                    (int)widths[i], text);
         }
-        putchar('\n');
+        putc('\n', file);
     }
 }
 
-#define PRINT_TABLE(rows, columns, exact)                                                          \
-    print_table(rows, columns, sizeof columns / sizeof *columns, exact)
+#define PRINT_TABLE(file, rows, columns, exact)                                                    \
+    print_table(file, rows, columns, sizeof columns / sizeof *columns, exact)
 
 /* ---- A store
  * -------------------------------------------------------------------------------------- */
@@ -97,52 +115,53 @@ static const char *get_text(const json_t *object, const char *name)
     return text ? text : "-";
 }
 
-static void print_about(const json_t *store, const json_t *lmdb, bool exact)
+static void print_about(FILE *file, const json_t *store, const json_t *lmdb, bool exact)
 {
     char used[TEXT_SIZE], budget[TEXT_SIZE], map[TEXT_SIZE], created[64];
     time_t when = json_number_value(json_object_get(store, "created"));
     struct tm local;
     double share = get(store, "budget") ? 100.0 * get(store, "used") / get(store, "budget") : 0;
     strftime(created, sizeof created, "%Y-%m-%d %H:%M:%S %z", localtime_r(&when, &local));
-    print_line("store", "%s", get_text(store, "path"));
-    print_line("created", "%s, durability %s, uuid %s", created, get_text(store, "durability"),
+    line(file, "store", "%s", get_text(store, "path"));
+    line(file, "created", "%s, durability %s, uuid %s", created, get_text(store, "durability"),
                get_text(store, "uuid"));
-    print_line("used", "%s of %s (%.1f %%); map %s", size_text(used, get(store, "used"), exact),
+    line(file, "used", "%s of %s (%.1f %%); map %s", size_text(used, get(store, "used"), exact),
                size_text(budget, get(store, "budget"), exact), share,
                size_text(map, get(store, "map_size"), exact));
-    print_line("transactions",
+    line(file, "transactions",
                "%" JSON_INTEGER_FORMAT ", oldest snapshot in use %" JSON_INTEGER_FORMAT,
                get(lmdb, "last_transaction"), get(lmdb, "oldest_snapshot"));
-    print_line("readers", "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT, get(lmdb, "readers"),
+    line(file, "readers", "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT, get(lmdb, "readers"),
                get(lmdb, "max_readers"));
 }
 
-static void print_slots(const json_t *slots, bool exact)
+static void print_slots(FILE *file, const json_t *slots, bool exact)
 {
     static const char *const states[] = {"free", "loaned", "published", "retired"};
     static const struct column columns[] = {
-        {"UP TO", "payload_bytes", BYTES}, {"FREE", "free", PLAIN},
-        {"LOANED", "loaned", PLAIN},       {"PUBLISHED", "published", PLAIN},
-        {"RETIRED", "retired", PLAIN},
+        {"UP TO", "payload_bytes", BYTES}, {"LOANED", "loaned", PLAIN},
+        {"PUBLISHED", "published", PLAIN}, {"LIVE", "live_bytes", BYTES},
+        {"VIEWED STILL", "held", PLAIN},   {"HELD BACK", "held_bytes", BYTES},
+        {"REUSABLE", "free_bytes", BYTES},
     };
     const json_t *classes = json_object_get(slots, "classes");
     char text[TEXT_SIZE];
-    printf("%-14s ", "slots");
+    fprintf(file, "%-14s ", "slots");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         const json_t *state = json_object_get(slots, states[i]);
-        printf("%s%" JSON_INTEGER_FORMAT " %s", i ? ", " : "", get(state, "slots"), states[i]);
+        fprintf(file, "%s%" JSON_INTEGER_FORMAT " %s", i ? ", " : "", get(state, "slots"), states[i]);
         if (get(state, "slots"))
-            printf(" (%s)", size_text(text, get(state, "backed_bytes"), exact));
+            fprintf(file, " (%s)", size_text(text, get(state, "backed_bytes"), exact));
     }
-    putchar('\n');
+    putc('\n', file);
     if (json_array_size(classes)) {
-        putchar('\n');
-        PRINT_TABLE(classes, columns, exact);
+        putc('\n', file);
+        PRINT_TABLE(file, classes, columns, exact);
     }
 }
 
 /* All but this very process, which looks and goes. */
-static void print_holders(const json_t *holders, bool exact)
+static void print_holders(FILE *file, const json_t *holders, bool exact)
 {
     static const struct column columns[] = {
         {"PID", "pid", PLAIN},
@@ -160,11 +179,11 @@ static void print_holders(const json_t *holders, bool exact)
     size_t index;
     json_array_foreach(holders, index, holder) if (!json_is_true(json_object_get(holder, "self")))
         json_array_append(others, holder);
-    putchar('\n');
+    putc('\n', file);
     if (json_array_size(others))
-        PRINT_TABLE(others, columns, exact);
+        PRINT_TABLE(file, others, columns, exact);
     else
-        puts("No other process has it open.");
+        fputs("No other process has it open.\n", file);
     json_decref(others);
 }
 
@@ -180,7 +199,7 @@ static json_t *pids_text(const json_t *pids)
     return json_string(text);
 }
 
-static void print_queues(const json_t *queues, bool exact)
+static void print_queues(FILE *file, const json_t *queues, bool exact)
 {
     static const struct column columns[] = {
         {"QUEUE", "name", PLAIN},      {"WAITING", "waiting", PLAIN}, {"OLDEST", "oldest", SECONDS},
@@ -207,27 +226,76 @@ static void print_queues(const json_t *queues, bool exact)
         }
     }
     if (json_array_size(rows)) {
-        putchar('\n');
-        PRINT_TABLE(rows, columns, exact);
+        putc('\n', file);
+        PRINT_TABLE(file, rows, columns, exact);
     }
     if (json_array_size(claims)) {
-        putchar('\n');
-        PRINT_TABLE(claims, claim_columns, exact);
+        putc('\n', file);
+        PRINT_TABLE(file, claims, claim_columns, exact);
     }
     json_decref(rows);
     json_decref(claims);
 }
 
-void print_store(const json_t *stat, bool exact)
+/* "1.2 k": counts and rates. */
+static const char *count_text(char out[TEXT_SIZE], double number)
+{
+    if (number < 10000)
+        snprintf(out, TEXT_SIZE, "%.*f", number && number < 10 ? 1 : 0, number);
+    else if (number < 1e7)
+        snprintf(out, TEXT_SIZE, "%.1f k", number / 1e3);
+    else
+        snprintf(out, TEXT_SIZE, "%.1f M", number / 1e6);
+    return out;
+}
+
+static void print_rates(FILE *file, const json_t *rates)
+{
+    static const char *const names[] = {"publishes", "views", "loans"};
+    char texts[3][TEXT_SIZE];
+    for (int i = 0; i < 3; i++)
+        count_text(texts[i], json_number_value(json_object_get(rates, names[i])));
+    if (json_is_object(rates))
+        line(file, "per second", "%s publishes, %s views, %s loans", texts[0], texts[1], texts[2]);
+}
+
+static void print_activity(FILE *file, const json_t *stat, bool exact)
+{
+    const json_t *sweeper = json_object_get(stat, "sweeper");
+    json_t *errors = json_object_get(stat, "errors"), *value;
+    const json_t *oldest = json_object_get(stat, "oldest_holder");
+    const char *name;
+    char text[CELL], most[CELL];
+    print_rates(file, json_object_get(stat, "rates"));
+    if (get(stat, "waiters")) line(file, "waiters", "%" JSON_INTEGER_FORMAT, get(stat, "waiters"));
+    if (json_is_object(oldest))
+        line(file, "oldest holder", "process %" JSON_INTEGER_FORMAT ": %s since %s",
+             get(oldest, "pid"), get_text(oldest, "has"),
+             cell_text(text, json_object_get(oldest, "age"), SECONDS, exact));
+    if (json_is_number(json_object_get(sweeper, "age")))
+        line(file, "last sweep", "%s ago; the longest hold of the lock was %.3f ms",
+             cell_text(text, json_object_get(sweeper, "age"), SECONDS, exact),
+             json_number_value(json_object_get(sweeper, "longest_hold")) * 1e3);
+    json_object_foreach(errors, name, value) if (json_integer_value(value))
+        line(file, "errors", "%s %s", cell_text(most, value, PLAIN, exact), name);
+}
+
+void write_store(FILE *file, const json_t *stat, bool exact)
 {
     static const struct column columns[] = {{"DATABASE", "name", PLAIN},
                                             {"RECORDS", "records", PLAIN}};
-    print_about(json_object_get(stat, "store"), json_object_get(stat, "lmdb"), exact);
-    print_slots(json_object_get(stat, "slots"), exact);
+    print_about(file, json_object_get(stat, "store"), json_object_get(stat, "lmdb"), exact);
+    print_activity(file, stat, exact);
+    print_slots(file, json_object_get(stat, "slots"), exact);
     if (json_array_size(json_object_get(stat, "databases"))) {
-        putchar('\n');
-        PRINT_TABLE(json_object_get(stat, "databases"), columns, exact);
+        putc('\n', file);
+        PRINT_TABLE(file, json_object_get(stat, "databases"), columns, exact);
     }
-    print_queues(json_object_get(stat, "queues"), exact);
-    print_holders(json_object_get(stat, "holders"), exact);
+    print_queues(file, json_object_get(stat, "queues"), exact);
+    print_holders(file, json_object_get(stat, "holders"), exact);
+}
+
+void print_store(const json_t *stat, bool exact)
+{
+    write_store(stdout, stat, exact);
 }

@@ -52,6 +52,7 @@ static size_t lay_out(struct zcxi_board *board, char *base)
     TABLE(groups, sizeof *board->groups * groups);
     TABLE(slots, sizeof *board->slots * slots);
     TABLE(pins, sizeof *board->pins * slots * ZCXI_OWNERS);
+    TABLE(counts, sizeof *board->counts * ZCXI_OWNERS * ZCXI_COUNTS);
 #undef TABLE
     return at;
 }
@@ -103,6 +104,12 @@ zcx_status zcxi_board_back_journal(struct zcxi_board *board, uint32_t changes, z
 {
     if (changes * sizeof *board->changes <= PAGE) return ZCX_OK; /* since the board's creation */
     return back(board, board->changes, changes * sizeof *board->changes, error);
+}
+
+zcx_status zcxi_board_back_counts(struct zcxi_board *board, uint32_t owner, zcx_error *error)
+{
+    size_t size = sizeof *board->counts * ZCXI_COUNTS;
+    return back(board, &board->counts[(size_t)owner * ZCXI_COUNTS], size, error);
 }
 
 /* ---- opening --------------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 #define ZCXI_WAITS 4096
 #define ZCXI_CLAIMS 4096
 #define ZCXI_QUEUE_SHOWN 56
+#define ZCXI_COUNTS 64 /* of views, for each process: a cache line for each of its readers */
 #define ZCXI_META_WORDS 17 /* LMDB's meta page body: 136 bytes */
 
 enum zcxi_owner_state { ZCXI_OWNER_FREE = 0, ZCXI_OWNER_LIVE = 1 };
@@ -37,6 +38,12 @@ struct zcxi_owner {
     char command[16];
     _Atomic uint32_t workers; /* of this process that take requests … */
     char queue[ZCXI_QUEUE_SHOWN]; /* … from this queue: the last one opened, cut */
+    _Atomic uint32_t sleepers;    /* threads of this process that sleep on a wait word */
+    _Atomic bool counted;         /* the entry's counts have memory, and are right for all its owners */
+};
+
+struct zcxi_count { /* activity.h: written by who has the reader of its number */
+    _Alignas(64) _Atomic uint64_t views;
 };
 
 struct zcxi_wait { /* wait.h */
@@ -79,10 +86,30 @@ struct zcxi_journal {
     uint64_t meta[ZCXI_META_WORDS]; /* of meta page T & 1, before the commit */
     uint64_t time; /* Unix ns */
     uint32_t changes;
+    uint32_t records; /* that this commit puts */
+    _Atomic uint64_t published, lent; /* records, and slots of loans, by all commits */
 };
 
 struct zcxi_header_counters {
     _Atomic uint64_t created, recovered, rolled_back, reaped, expired, trimmed;
+    _Atomic uint64_t given_back;                    /* loans that ended without a publish */
+    _Atomic uint64_t full, late, corrupt, failures; /* errors, as docs/stat.md calls them */
+};
+
+struct zcxi_sample { /* activity.h */
+    _Atomic uint64_t time, published, viewed, lent; /* monotonic ns, 0: none yet; totals then */
+};
+
+struct zcxi_sweeping { /* what sweepers tell each other, and us: sweep.c */
+    _Atomic uint64_t turn;     /* monotonic ns: when a pass moved on last; 0: there is none */
+    _Atomic uint64_t began;    /* monotonic ns: the last pass, by anyone */
+    _Atomic uint64_t seen;     /* the last whole pass met all that was committed up to here … */
+    _Atomic uint64_t due;      /* … of which the first expires then; Unix ns, UINT64_MAX: none */
+    _Atomic uint64_t trimmed;  /* monotonic ns: the last look for idle memory */
+    _Atomic uint64_t finished; /* Unix ns: the last sweep */
+    _Atomic uint64_t sweeps, looked, failed; /* that finished; records read by them; that did not */
+    _Atomic uint64_t longest_hold;           /* ns: of the mutex, by any sweep */
+    struct zcxi_sample samples[2];           /* of the last two seconds or sweeps; under the mutex */
 };
 
 struct zcxi_board_header {
@@ -111,6 +138,7 @@ struct zcxi_board_header {
     _Atomic bool slept;                  /* somebody sleeps, or once slept, on a wait word */
     _Atomic uint32_t commits;            /* the wait word of who waits for any commit */
     _Alignas(64) struct zcxi_header_counters counters;
+    _Alignas(64) struct zcxi_sweeping sweeping;
 };
 
 struct zcxi_board {
@@ -127,6 +155,7 @@ struct zcxi_board {
     struct zcxi_group *groups;
     struct zcxi_slot *slots;
     _Atomic uint16_t *pins; /* [slots_max][ZCXI_OWNERS] */
+    struct zcxi_count *counts; /* [ZCXI_OWNERS][ZCXI_COUNTS] */
 };
 
 /* Opens the board of the store in `directory` for a process that holds open.lock; `life` is that
@@ -139,6 +168,9 @@ void zcxi_board_close(struct zcxi_board *board);
 
 /* Allocates the tables of slot `number`'s group. Under the mutex. */
 zcx_status zcxi_board_back(struct zcxi_board *board, uint32_t number, zcx_error *error);
+
+/* Allocates the counts of an owner's entry. */
+zcx_status zcxi_board_back_counts(struct zcxi_board *board, uint32_t owner, zcx_error *error);
 
 /* Allocates the journal for a batch of `changes`. Under the mutex. */
 zcx_status zcxi_board_back_journal(struct zcxi_board *board, uint32_t changes, zcx_error *error);

@@ -61,6 +61,7 @@ zcx_status zcxi_env_lock(struct zcxi_env *env, zcx_error *error)
     struct zcxi_board_header *header = env->board.header;
     if (!zcxi_env_alive(env)) return zcxi_fail_fork(env, error);
     int result = zcxi_mutex_lock(&header->mutex, env->lock_timeout_ms);
+    if (result == ETIMEDOUT) atomic_fetch_add(&header->counters.late, 1);
     if (result == ETIMEDOUT)
         return zcxi_fail(error, ZCX_ETIMEDOUT, result,
                          "the lock of %s was not to be had in %ld ms: process %d has it",

@@ -10,7 +10,7 @@
 #include <lmdb.h>
 #include <string.h>
 
-#define ZCXI_READERS 64    /* read transactions that a process pools at most */
+#define ZCXI_READERS ZCXI_COUNTS /* read transactions that a process pools at most */
 #define ZCXI_DATABASES 128 /* of a store, its own two included: what LMDB is told of */
 
 enum { ZCXI_READER_NONE, ZCXI_READER_IDLE, ZCXI_READER_BUSY };
@@ -43,6 +43,7 @@ struct zcxi_env {
     struct zcxi_self self;
     _Atomic uint64_t calls;  /* counter of call ids */
     _Atomic uint64_t looked; /* Unix ns: when the files were last seen to be there */
+    struct zcxi_count *counts; /* of our entry, a reader's each */
 
     MDB_env *lmdb;
     MDB_dbi slots_db, queue_db;

@@ -1,10 +1,12 @@
 #include "full.h"
 
 #include "clock.h"
+#include "expire.h"
 #include "owners.h"
 #include "readers.h"
 #include "record.h"
 #include "transact.h"
+#include "trim.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,10 +27,10 @@ static bool snapshot_held(struct zcxi_env *env)
  * and let the tree grow. */
 static zcx_status clean_up(struct zcxi_env *env, zcx_error *error)
 {
-    uint64_t expired = 0;
+    struct zcxi_pass pass = {.rest = NULL};
     int dead;
     zcx_status status = zcxi_env_fresh(env, error);
-    if (!status) status = zcxi_sweep_expired(env, &expired, error);
+    if (!status) status = zcxi_expire(env, &pass, error);
     if (!status) status = zcxi_env_lock(env, error);
     if (status) return status;
     zcxi_owners_reap(env);
@@ -40,6 +42,7 @@ static zcx_status clean_up(struct zcxi_env *env, zcx_error *error)
 static zcx_status give_up(struct zcxi_env *env, uint64_t size, zcx_status status, zcx_error *error)
 {
     char holders[400];
+    atomic_fetch_add(&env->board.header->counters.full, 1);
     zcxi_holders_text(env, holders, sizeof holders);
     return zcxi_fail(error, status, ENOSPC, "no room for %" PRIu64 " bytes: %s", size, holders);
 }
@@ -53,7 +56,7 @@ static zcx_status try_hard(struct zcxi_env *env, uint64_t size, zcxi_attempt att
     *error = (zcx_error)ZCX_ERROR_INIT;
     status = attempt(env, context, false, error);
     if (status != ZCX_EFULL) return status;
-    zcxi_trim(env, zcxi_room_over(env) + size + size / 4 + 64 * env->page_size);
+    zcxi_trim(env, zcxi_room_over(env) + size + size / 4 + 64 * env->page_size, UINT64_MAX);
     *error = (zcx_error)ZCX_ERROR_INIT;
     return attempt(env, context, true, error);
 }

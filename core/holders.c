@@ -17,14 +17,17 @@ static void older(uint64_t *oldest, uint64_t time)
     if (time && (!*oldest || time < *oldest)) *oldest = time;
 }
 
-static void count_pins(struct zcxi_env *env, uint32_t slot, bool retired, uint64_t bytes,
+/* Returns whether there are any. */
+static bool count_pins(struct zcxi_env *env, uint32_t slot, bool retired, uint64_t bytes,
                        struct zcxi_tally *out)
 {
     uint32_t owners = atomic_load(&env->board.header->owners);
+    bool any = false;
     for (uint32_t owner = 0; owner < owners && owner < ZCXI_OWNERS; owner++) {
         uint16_t pins = atomic_load(zcxi_pin(&env->board, slot, owner));
         struct zcxi_holding *holding = &out->owners[owner];
         if (!pins) continue;
+        any = true;
         holding->pins += pins;
         holding->pinned_slots++;
         holding->pinned_bytes += bytes;
@@ -32,6 +35,7 @@ static void count_pins(struct zcxi_env *env, uint32_t slot, bool retired, uint64
         holding->held_bytes += bytes;
         older(&holding->oldest_held, atomic_load(&env->board.slots[slot].since));
     }
+    return any;
 }
 
 void zcxi_tally(struct zcxi_env *env, struct zcxi_tally *out)
@@ -48,7 +52,8 @@ void zcxi_tally(struct zcxi_env *env, struct zcxi_tally *out)
         out->states[state].bytes += bytes;
         if (word & ZCXI_BACKED) out->states[state].backed_bytes += bytes;
         if (entry->class < ZCXI_CLASSES) out->classes[entry->class][state]++;
-        count_pins(env, slot, state == ZCXI_RETIRED, bytes, out);
+        bool held = count_pins(env, slot, state == ZCXI_RETIRED, bytes, out);
+        if (held && state == ZCXI_RETIRED && entry->class < ZCXI_CLASSES) out->held[entry->class]++;
         if (state != ZCXI_LOANED) continue;
         struct zcxi_holding *holding = &out->owners[zcxi_word_owner(word)];
         holding->loans++;

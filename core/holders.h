@@ -20,6 +20,7 @@ struct zcxi_tally {
     struct zcxi_holding owners[ZCXI_OWNERS];
     struct zcxi_state_tally states[5];                       /* by enum zcxi_state */
     uint32_t classes[ZCXI_CLASSES][5];
+    uint32_t held[ZCXI_CLASSES]; /* of the retired ones: those that somebody views */
 };
 
 /* A picture taken while everything moves: each number is right for its slot when it was read. */

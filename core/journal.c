@@ -25,6 +25,7 @@ void zcxi_journal_begin(struct zcxi_env *env, uint64_t now)
     env->board.header->journal.time = now;
     ZCXI_POINT(journal.dated);
     env->board.header->journal.changes = 0;
+    env->board.header->journal.records = 0;
 }
 
 void zcxi_journal_add(struct zcxi_env *env, uint32_t slot, enum zcxi_action action)
@@ -34,19 +35,32 @@ void zcxi_journal_add(struct zcxi_env *env, uint32_t slot, enum zcxi_action acti
     ZCXI_POINT(journal.noted);
 }
 
-static void turn_words(struct zcxi_env *env, uint64_t transaction)
+/* Returns how many loans it published. */
+static uint32_t turn_words(struct zcxi_env *env, uint64_t transaction)
 {
     struct zcxi_journal *journal = &env->board.header->journal;
+    uint32_t published = 0;
     uint32_t changes = journal->changes < ZCX_BATCH_MAX ? journal->changes : ZCX_BATCH_MAX;
     for (uint32_t i = 0; i < changes; i++) {
         struct zcxi_change change = env->board.changes[i];
         ZCXI_POINT(commit.turning);
         if (change.action == ZCXI_UNCLAIM) zcxi_claim_clear(&env->board, change.slot);
         if (!zcxi_slot_exists(&env->board, change.slot)) continue;
-        if (change.action == ZCXI_PUBLISH) zcxi_slot_publish(&env->board, change.slot);
+        if (change.action == ZCXI_PUBLISH) {
+            zcxi_slot_publish(&env->board, change.slot);
+            published++;
+        }
         if (change.action == ZCXI_RETIRE)
             zcxi_slot_retire(&env->board, change.slot, transaction, journal->time);
     }
+    return published;
+}
+
+/* The mutex is held: nobody else adds. */
+static void add(_Atomic uint64_t *count, uint64_t more)
+{
+    atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + more,
+                          memory_order_relaxed);
 }
 
 zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_error *error)
@@ -62,10 +76,14 @@ zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_e
 
     int result = mdb_txn_commit(transaction);
     ZCXI_POINT(commit.committed);
-    if (!result) journal->last = id;
-    ZCXI_POINT(commit.known);
-    if (!result) turn_words(env, id);
-    ZCXI_POINT(commit.turned);
+    if (!result) {
+        journal->last = id;
+        ZCXI_POINT(commit.known);
+        uint32_t published = turn_words(env, id);
+        ZCXI_POINT(commit.turned);
+        add(&journal->lent, published);
+        add(&journal->published, journal->records);
+    }
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
     return result ? zcxi_fail_lmdb(error, result, "cannot commit") : ZCX_OK;
 }

@@ -243,7 +243,11 @@ static void end(zcx_loan *loan)
 void zcx_loan_discard(zcx_loan *loan)
 {
     if (!loan || loan->batched || !zcxi_env_alive(loan->store->env)) return;
-    if (loan->slot) zcxi_slot_give_back(&loan->store->env->board, loan->slot, loan->word);
+    struct zcxi_board *board = &loan->store->env->board;
+    if (loan->slot) {
+        zcxi_slot_give_back(board, loan->slot, loan->word);
+        atomic_fetch_add_explicit(&board->header->counters.given_back, 1, memory_order_relaxed);
+    }
     end(loan);
 }
 

@@ -17,6 +17,9 @@ void zcxi_owner_release(struct zcxi_env *env);
  * held, and recovery was done: a dead publisher's finished commit is not its loan any more. */
 uint32_t zcxi_owners_reap(struct zcxi_env *env);
 
+/* The same for a sweep: takes the mutex itself, for a fraction of a millisecond at a time. */
+zcx_status zcxi_owners_reap_in_turns(struct zcxi_env *env, uint32_t *count, zcx_error *error);
+
 /* Whether the process of an entry lives. */
 bool zcxi_owner_alive(struct zcxi_env *env, uint32_t owner);
 

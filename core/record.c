@@ -144,6 +144,7 @@ zcx_status zcxi_record_put(struct zcxi_env *env, MDB_txn *transaction, MDB_dbi d
         flags = MDB_CURRENT;
     }
     if (record->slot) zcxi_journal_add(env, record->slot, ZCXI_PUBLISH);
+    env->board.header->journal.records++;
     size_t head = record->header.header_length;
     record->header.transaction = mdb_txn_id(transaction);
     zcxi_header_seal(&record->header, record->bytes + sizeof record->header,

@@ -248,6 +248,7 @@ zcx_status zcxi_store_put_error(zcx_store *store, const void *key, size_t key_le
     if (!status)
         status = zcxi_store_put(store, key, key_length, buffer, length, &envelope, also, NULL, &why);
     free(buffer);
+    if (!status) atomic_fetch_add(&store->env->board.header->counters.failures, 1);
     if (status == ZCX_EFULL && (trace || strlen(message) > SHORT)) { /* what the reserve has room for */
         char start[SHORT + 1];
         snprintf(start, sizeof start, "%s", message);

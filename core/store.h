@@ -70,13 +70,6 @@ zcx_status zcxi_error_status(const zcx_view *view);
  * counter (36). */
 uint64_t zcxi_store_call_id(zcx_store *store);
 
-/* Deletes what expired in all databases, in batches that hold the lock briefly; *deleted is raised
- * by how many there were. */
-zcx_status zcxi_sweep_expired(struct zcxi_env *env, uint64_t *deleted, zcx_error *error);
-
-/* Gives the memory of idle slots back until `enough` bytes were freed; returns how many were. */
-uint64_t zcxi_trim(struct zcxi_env *env, uint64_t enough);
-
 /* "12.0 MiB in 3 loans of process 17 (python) since 4 s, …": who holds the store's memory. */
 void zcxi_holders_text(struct zcxi_env *env, char *text, size_t size);
 

@@ -1,221 +1,174 @@
-#include "clock.h"
+#include "activity.h"
+#include "expire.h"
+#include "hold.h"
 #include "owners.h"
 #include "queue.h"
-#include "readers.h"
-#include "record.h"
-#include "room.h"
-#include "transact.h"
-#include "wait.h"
-#include "walk.h"
+#include "store.h"
+#include "trim.h"
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define BATCH 64 /* deletes of one transaction: the lock is held for well under 2 ms */
-#define PASS 1024 /* records that one snapshot is looked through for */
+#define PATIENCE (3 * ZCXI_S) /* with another's pass that does not move on: it was killed, or stopped */
 
-/* ---- expired records --------------------------------------------------------------------------------------- */
-
-struct found {
-    uint16_t length;
-    uint8_t key[ZCX_KEY_MAX];
+struct sweep {
+    struct zcxi_env *env;
+    struct zcxi_sweeping *sweeping;
+    const zcx_sweep_options *options;
+    uint64_t every, kept, trimmed; /* ns; monotonic ns: when the upkeep was done last; bytes */
+    uint32_t owners;
+    int readers;
+    struct zcxi_pass pass;
+    zcx_status status; /* of the upkeep, while the pass rests */
+    zcx_error *error;
 };
 
-struct pass {
-    MDB_dbi database;
-    const char *name;
-    uint64_t now, deleted;
-    struct found expired[BATCH], last;
-    size_t count, seen, from, to; /* from, to: those that a transaction deletes */
-    bool more;
-};
+/* ---- upkeep: what has nothing to do with the number of records ------------------------------------------ */
 
-/* Notes what expired, from the last key on; stops when it has a batch, or looked long enough. */
-static zcx_status look(struct zcxi_env *env, struct pass *pass, zcx_error *error)
+static zcx_status keep_up(struct sweep *sweep)
 {
-    MDB_txn *reader;
-    MDB_cursor *cursor;
-    uint32_t index;
-    const struct found from = pass->last;
-    MDB_val key = {from.length, (void *)from.key}, value, start = key;
-    zcx_status status = zcxi_reader_take(env, &reader, &index, error);
+    struct zcxi_env *env = sweep->env;
+    struct zcxi_hold hold;
+    uint32_t owners = 0;
+    int readers = 0;
+    sweep->kept = zcxi_monotonic();
+    zcxi_env_assert_locks(env);
+    zcx_status status = zcxi_env_fresh(env, sweep->error);
+    if (!status) status = zcxi_owners_reap_in_turns(env, &owners, sweep->error);
+    if (!status) status = zcxi_hold_begin(&hold, env, sweep->error);
     if (status) return status;
-    pass->count = pass->seen = 0;
-    pass->more = false;
-    int result = mdb_cursor_open(reader, pass->database, &cursor);
-    if (!result) {
-        result = mdb_cursor_get(cursor, &key, &value, pass->last.length ? MDB_SET_RANGE : MDB_FIRST);
-        for (; !result; result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-            struct zcxi_header header;
-            if (key.mv_size > ZCX_KEY_MAX) continue;
-            if (pass->count == BATCH || pass->seen++ == PASS) {
-                /* In a damaged tree keys may fall, and a sweep would not end. */
-                if (start.mv_size && mdb_cmp(reader, pass->database, &key, &start) <= 0) {
-                    result = MDB_CORRUPTED;
-                    break;
-                }
-                pass->last.length = (uint16_t)key.mv_size;
-                memcpy(pass->last.key, key.mv_data, key.mv_size);
-                pass->more = true;
-                break;
-            }
-            if (zcxi_header_read(&header, value.mv_data, value.mv_size, key.mv_data, key.mv_size,
-                                 NULL) ||
-                !zcxi_expired(&header, pass->now))
-                continue;
-            struct found *found = &pass->expired[pass->count++];
-            found->length = (uint16_t)key.mv_size;
-            memcpy(found->key, key.mv_data, key.mv_size);
-        }
-        mdb_cursor_close(cursor);
+    zcxi_activity_note(env);
+    zcxi_hold_end(&hold);
+    int result = mdb_reader_check(env->lmdb, &readers);
+    sweep->owners += owners;
+    sweep->readers += readers;
+    if (result) return zcxi_fail_lmdb(sweep->error, result, "cannot check LMDB's readers");
+    return zcxi_queue_revive(env, sweep->error);
+}
+
+/* A pass may take minutes; the dead do not wait for its end. */
+static bool rest(void *context, uint64_t ns)
+{
+    struct sweep *sweep = context;
+    atomic_store(&sweep->sweeping->turn, zcxi_monotonic());
+    if (!sweep->options->rest(sweep->options->context, ns)) return false;
+    atomic_store(&sweep->sweeping->turn, zcxi_monotonic());
+    if (sweep->every && zcxi_monotonic() - sweep->kept >= sweep->every)
+        sweep->status = keep_up(sweep);
+    return !sweep->status;
+}
+
+/* ---- the records ------------------------------------------------------------------------------------------- */
+
+/* One of a series passes over what another sweeper is doing, or has just done, and over what cannot
+ * have changed: nothing was committed since the last pass, and nothing that it saw has expired. */
+static bool take_turn(struct sweep *sweep, uint64_t last)
+{
+    struct zcxi_sweeping *sweeping = sweep->sweeping;
+    uint64_t now = zcxi_monotonic(), turn = atomic_load(&sweeping->turn);
+    if (sweep->every) {
+        if (last == atomic_load(&sweeping->seen) && zcxi_now() < atomic_load(&sweeping->due))
+            return false;
+        if (now - atomic_load(&sweeping->began) < sweep->every * 3 / 4) return false;
+        if (now - turn < PATIENCE || !atomic_compare_exchange_strong(&sweeping->turn, &turn, now))
+            return false;
     }
-    zcxi_reader_give(env, index);
-    if (result && result != MDB_NOTFOUND) return zcxi_fail_lmdb(error, result, "cannot sweep");
+    atomic_store(&sweeping->began, now);
+    return true;
+}
+
+static zcx_status go_through(struct sweep *sweep)
+{
+    struct zcxi_sweeping *sweeping = sweep->sweeping;
+    uint64_t last = zcxi_env_last_transaction(sweep->env, NULL); /* the pass sees at least this */
+    if (!take_turn(sweep, last)) return ZCX_OK;
+    zcx_status status = zcxi_expire(sweep->env, &sweep->pass, sweep->error);
+    if (!status) status = sweep->status;
+    atomic_fetch_add(&sweeping->looked, sweep->pass.looked);
+    if (sweep->every) atomic_store(&sweeping->turn, 0);
+    if (status || sweep->pass.stopped) return status;
+    atomic_store(&sweeping->due, sweep->pass.due);
+    atomic_store(&sweeping->seen, last);
     return ZCX_OK;
 }
 
-/* Each is looked at again: it may have been published anew meanwhile. */
-static zcx_status delete_found(struct zcxi_env *env, MDB_txn *transaction, void *context,
-                               zcx_error *error)
+/* ---- idle memory ------------------------------------------------------------------------------------------- */
+
+static zcx_status trim(struct sweep *sweep)
 {
-    struct pass *pass = context;
-    zcx_status status = ZCX_OK;
-    pass->deleted = 0;
-    for (size_t i = pass->from; i < pass->to && !status; i++) {
-        bool gone, live;
-        status = zcxi_record_delete(env, transaction, pass->database, pass->expired[i].key,
-                                    pass->expired[i].length, pass->now, &gone, &live, error);
-        pass->deleted += gone;
+    uint64_t now = zcxi_monotonic(), looked = atomic_load(&sweep->sweeping->trimmed);
+    uint64_t idle = (uint64_t)sweep->options->idle_ms * ZCXI_MS;
+    if (sweep->every && now - looked < idle / 8) return ZCX_OK; /* it looks at every slot */
+    atomic_store(&sweep->sweeping->trimmed, now);
+    uint64_t before = idle ? zcxi_now() - idle : UINT64_MAX;
+    if (zcxi_trim_waits(sweep->env, before)) {
+        zcx_status status = zcxi_advance(sweep->env, sweep->error);
+        if (status) return status;
     }
-    return status;
-}
-
-/* All in one transaction, or one by one where a full store has no memory ahead for so many. */
-static zcx_status delete_all(struct zcxi_env *env, struct pass *pass, uint64_t *deleted,
-                             zcx_error *error)
-{
-    zcx_status status = ZCX_OK;
-    size_t step = pass->count;
-    for (pass->from = 0; pass->from < pass->count && !status;) {
-        zcx_error failure = ZCX_ERROR_INIT;
-        pass->to = pass->from + step;
-        struct zcxi_need need = {.changes = step};
-        status = zcxi_transact(env, &need, delete_found, pass, &failure);
-        if (status == ZCX_EFULL && step > 1) {
-            step = 1;
-            status = ZCX_OK;
-        } else if (status) {
-            if (error && !error->status) *error = failure;
-        } else {
-            ZCXI_POINT(sweep.committed);
-            *deleted += pass->deleted;
-            for (size_t i = pass->from; i < pass->to; i++)
-                zcxi_wake(env, zcxi_wait_hash(pass->name, pass->expired[i].key,
-                                              pass->expired[i].length));
-            atomic_fetch_add(&env->board.header->counters.expired, pass->deleted);
-            pass->from = pass->to;
-        }
-    }
-    return status;
-}
-
-static zcx_status sweep_database(struct zcxi_env *env, MDB_dbi database, const char *name,
-                                 void *context, zcx_error *error)
-{
-    struct pass *pass = calloc(1, sizeof *pass);
-    if (!pass) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to sweep");
-    pass->database = database;
-    pass->name = name;
-    pass->now = zcxi_now();
-    zcx_status status;
-    do {
-        status = look(env, pass, error);
-        if (!status && pass->count) status = delete_all(env, pass, context, error);
-    } while (!status && pass->more);
-    free(pass);
-    return status;
-}
-
-zcx_status zcxi_sweep_expired(struct zcxi_env *env, uint64_t *deleted, zcx_error *error)
-{
-    return zcxi_walk_databases(env, sweep_database, deleted, error);
-}
-
-/* ---- memory of idle slots ------------------------------------------------------------------------------------ */
-
-/* As a loan, so that nobody else has the slot meanwhile; *backed* is cleared before the punch. What
- * is charged may have memory though it is not backed: whoever allocated or punched it was killed. */
-static uint64_t trim_slot(struct zcxi_env *env, uint32_t slot)
-{
-    uint64_t word, freed = 0;
-    struct zcxi_slot *entry = &env->board.slots[slot];
-    struct zcxi_obstacle obstacle;
-    if (!atomic_load(&entry->charged) || entry->pages < 2) return 0; /* its first page stays */
-    if (!zcxi_slot_take_idle(&env->board, &env->self, slot, &word, &obstacle)) return 0;
-    ZCXI_POINT(trim.taken);
-    if (!zcxi_env_lock(env, NULL)) {
-        zcxi_slot_set_backed(&env->board, slot, &word, false);
-        ZCXI_POINT(trim.unbacked);
-        if (!zcxi_room_punch(env, slot)) {
-            ZCXI_POINT(trim.punched);
-            zcxi_room_discharge(env, slot);
-            freed = (uint64_t)(entry->pages - 1) * env->page_size;
-        }
-        zcxi_env_unlock(env);
-    }
-    ZCXI_POINT(trim.discharged);
-    zcxi_slot_give_back(&env->board, slot, word);
-    return freed;
-}
-
-uint64_t zcxi_trim(struct zcxi_env *env, uint64_t enough)
-{
-    uint64_t freed = 0;
-    uint32_t slots = atomic_load(&env->board.header->slots);
-    if (slots > env->board.slots_max) slots = env->board.slots_max;
-    for (uint32_t slot = slots; slot-- > 1 && freed < enough;)
-        freed += trim_slot(env, slot); /* the last ones: the first are reused first */
-    atomic_fetch_add(&env->board.header->counters.trimmed, freed);
-    return freed;
+    sweep->trimmed = zcxi_trim(sweep->env, UINT64_MAX, before);
+    return ZCX_OK;
 }
 
 /* ---- one sweep -------------------------------------------------------------------------------------------------- */
 
-zcx_status zcx_store_sweep(char **json, zcx_store *store, uint32_t flags, zcx_error *error)
+static zcx_status check_options(const zcx_sweep_options *options, zcx_error *error)
 {
-    uint64_t expired = 0, trimmed = 0;
-    uint32_t owners = 0;
-    int readers = 0;
-    zcx_status status = zcxi_store_enter(store, error);
-    if (status) return status;
-    struct zcxi_env *env = store->env;
-    if (flags & ~ZCX_SWEEP_TRIM)
-        return zcxi_fail(error, ZCX_EINVAL, 0, "sweep flags %#x are not known", flags);
-    zcxi_env_assert_locks(env);
-    status = zcxi_env_fresh(env, error);
-    if (!status) status = zcxi_env_lock(env, error);
-    if (status) return status;
-    owners = zcxi_owners_reap(env);
-    zcxi_env_unlock(env);
-    int result = mdb_reader_check(env->lmdb, &readers);
-    if (result) return zcxi_fail_lmdb(error, result, "cannot check LMDB's readers");
-    status = zcxi_sweep_expired(env, &expired, error);
-    if (!status) status = zcxi_queue_revive(env, error);
-    if (status) return status;
-    if (flags & ZCX_SWEEP_TRIM) {
-        status = zcxi_advance(env, error); /* what was retired just now is idle too */
-        if (status) return status;
-        trimmed = zcxi_trim(env, UINT64_MAX);
-    }
-    if (!json) return ZCX_OK;
-    json_t *report = json_pack("{sIsIsIsI}", "expired", (json_int_t)expired, "dead_processes",
-                               (json_int_t)owners, "stale_readers", (json_int_t)readers,
-                               "trimmed_bytes", (json_int_t)trimmed);
+    if (options->struct_size != sizeof *options)
+        return zcxi_fail(error, ZCX_EINVAL, 0, "the options' struct_size is %zu, not %zu",
+                         options->struct_size, sizeof *options);
+    if (options->flags & ~ZCX_SWEEP_TRIM)
+        return zcxi_fail(error, ZCX_EINVAL, 0, "sweep flags %#x are not known", options->flags);
+    const int64_t times[] = {options->every_ms, options->idle_ms};
+    for (int i = 0; i < 2; i++)
+        if (times[i] < 0 || times[i] > INT64_MAX / (int64_t)ZCXI_S)
+            return zcxi_fail(error, ZCX_EINVAL, 0, "%s of %" PRId64 " ms is not a time to sweep by",
+                             i ? "idle_ms" : "every_ms", times[i]);
+    return ZCX_OK;
+}
+
+static zcx_status write_report(char **json, const struct sweep *sweep)
+{
+    json_t *report =
+        json_pack("{sIsIsIsIsI}", "expired", (json_int_t)sweep->pass.deleted, "dead_processes",
+                  (json_int_t)sweep->owners, "stale_readers", (json_int_t)sweep->readers,
+                  "trimmed_bytes", (json_int_t)sweep->trimmed, "looked",
+                  (json_int_t)sweep->pass.looked);
     char *text = json_dumps(report, JSON_COMPACT);
     json_decref(report);
-    if (!text) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for the report of a sweep");
+    if (!text)
+        return zcxi_fail(sweep->error, ZCX_ENOMEM, 0, "no memory for the report of a sweep");
     *json = text;
     return ZCX_OK;
+}
+
+zcx_status zcx_store_sweep_by(char **json, zcx_store *store, const zcx_sweep_options *options,
+                              zcx_error *error)
+{
+    zcx_status status = zcxi_store_enter(store, error);
+    if (!status) status = check_options(options, error);
+    if (status) return status;
+    struct sweep sweep = {.env = store->env,
+                          .sweeping = &store->env->board.header->sweeping,
+                          .options = options,
+                          .every = (uint64_t)options->every_ms * ZCXI_MS,
+                          .error = error};
+    sweep.pass.rest = options->rest ? rest : NULL;
+    sweep.pass.context = &sweep;
+    status = keep_up(&sweep);
+    if (!status) status = go_through(&sweep);
+    if (!status && options->flags & ZCX_SWEEP_TRIM && !sweep.pass.stopped) status = trim(&sweep);
+    if (status) {
+        atomic_fetch_add(&sweep.sweeping->failed, 1);
+        return status;
+    }
+    atomic_store(&sweep.sweeping->finished, zcxi_now());
+    atomic_fetch_add(&sweep.sweeping->sweeps, 1);
+    return json ? write_report(json, &sweep) : ZCX_OK;
+}
+
+zcx_status zcx_store_sweep(char **json, zcx_store *store, uint32_t flags, zcx_error *error)
+{
+    zcx_sweep_options options = ZCX_SWEEP_OPTIONS_INIT;
+    options.flags = flags;
+    return zcx_store_sweep_by(json, store, &options, error);
 }

@@ -1,3 +1,4 @@
+#include "activity.h"
 #include "readers.h"
 #include "record.h"
 
@@ -176,6 +177,7 @@ zcx_status zcxi_view_find(zcx_view **out, zcx_store *store, const void *key, siz
             if (clean) *error = (zcx_error)ZCX_ERROR_INIT;
         }
     }
+    if (!status && !again) zcxi_count_view(env, index);
     zcxi_reader_give(env, index);
     if (!status && again) {
         char text[ZCXI_KEY_TEXT];
@@ -185,6 +187,7 @@ zcx_status zcxi_view_find(zcx_view **out, zcx_store *store, const void *key, siz
     }
     if (transaction && (!status || status == ZCX_EEXPIRED)) *transaction = view->header.transaction;
     if (status) {
+        if (status == ZCX_ECORRUPT) atomic_fetch_add(&env->board.header->counters.corrupt, 1);
         forget(view);
         return status;
     }

@@ -104,7 +104,10 @@ zcx_status zcxi_wait(struct zcxi_env *env, uint64_t hash, int64_t timeout_ms, zc
         ZCXI_POINT(wait.marked);
         if (look(env, context, false, &status, error)) return status;
         uint64_t left = timeout - passed;
+        _Atomic uint32_t *sleepers = &env->board.owners[env->self.owner].sleepers;
+        atomic_fetch_add(sleepers, 1);
         sleep_on(word, value, left < slice ? left : slice);
+        atomic_fetch_sub(sleepers, 1);
         passed = zcxi_monotonic() - start;
     }
 }

@@ -26,3 +26,5 @@ cc "$user/main.c" -o "$work/user" $(pkg-config --cflags --libs zcx) -Wl,-rpath,"
 echo "-- command and man page"
 test "$("$prefix/bin/zcx" get -p "$store/b" key)" = hello
 test -s "$prefix/share/man/man1/zcx.1"
+timeout 60 "$prefix/bin/zcx" sweep -p "$store/b" --every 10ms --json | head -n 1 | grep -q looked
+grep -q "^ExecStart=$work/first/bin/zcx sweep" "$prefix/lib/systemd/system/zcx-sweep@.service"

@@ -337,9 +337,31 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_stat(char **json, zcx_store *store, zcx
 #define ZCX_SWEEP_TRIM 1u /* give the memory of idle slots back */
 
 /* One sweep: deletes what expired, frees what dead processes held, clears LMDB's stale readers, and
- * trims when told to. `json` (nullable) gets what it did. Several sweepers do no harm. */
+ * trims when told to; as fast as it can. `json` (nullable) gets what it did. Several sweepers do no harm. */
 ZCX_API ZCX_CHECKED zcx_status zcx_store_sweep(char **json, zcx_store *store, uint32_t flags,
                                                zcx_error *error);
+
+/* How a sweep goes about it. Zeroed with ZCX_SWEEP_OPTIONS_INIT it is zcx_store_sweep's. */
+typedef struct zcx_sweep_options {
+    size_t struct_size;
+    uint32_t flags;   /* ZCX_SWEEP_* */
+    int64_t idle_ms;  /* with ZCX_SWEEP_TRIM: only memory that nobody has used for so long */
+    int64_t every_ms; /* it is one of a series, so often. Then it shares the work with other processes'
+                         sweeps, skips what cannot have changed since the last one, and looks for idle
+                         memory eight times in `idle_ms`. 0: everything, now */
+    /* Not NULL: it paces itself. It calls this to let `ns` pass, with no lock and no snapshot held, in
+     * the calling thread; false ends the sweep early. So it takes 3 % of a core while little expired,
+     * and half of the writers' lock while much did. */
+    bool (*rest)(void *context, uint64_t ns);
+    void *context;
+} zcx_sweep_options;
+
+#define ZCX_SWEEP_OPTIONS_INIT {.struct_size = sizeof(zcx_sweep_options)}
+
+/* As zcx_store_sweep; what a daemon does in a loop. ESTALE when the store was removed: close it. */
+ZCX_API ZCX_CHECKED zcx_status zcx_store_sweep_by(char **json, zcx_store *store,
+                                                  const zcx_sweep_options *options,
+                                                  zcx_error *error);
 
 /* Sound or not, as one JSON object: {"sound": bool, "findings": [{"level", "text", "advice"}]}.
  * Reads every record and slot word, and every payload that has a checksum. */

@@ -227,10 +227,11 @@ static void a_sweep_has_its_keys(void **state)
 {
     (void)state;
     json_t *report = sweep(store, ZCX_SWEEP_TRIM);
-    const char *const keys[] = {"expired", "dead_processes", "stale_readers", "trimmed_bytes"};
-    for (int i = 0; i < 4; i++)
+    const char *const keys[] = {"expired", "dead_processes", "stale_readers", "trimmed_bytes",
+                                "looked"};
+    for (int i = 0; i < 5; i++)
         assert_true(json_is_integer(json_object_get(report, keys[i])));
-    assert_int_equal(json_object_size(report), 4);
+    assert_int_equal(json_object_size(report), 5);
     json_decref(report);
     OK(zcx_store_sweep(NULL, store, 0, error));
     char *text;

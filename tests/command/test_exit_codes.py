@@ -18,7 +18,7 @@ def run(*arguments, **options):
 
 
 @pytest.mark.parametrize("command", ["put", "get", "ls", "stat", "rm", "sweep", "doctor", "wait",
-                                     "watch", "call", "worker"])
+                                     "watch", "call", "worker", "top"])
 def test_help(command):
     result = run(command, "--help")
     assert result.returncode == 0
