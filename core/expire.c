@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 40   /* deletes of one transaction: for more, memory ahead is taken and given back */
+#define BATCH 40   /* deletes of one transaction, at most */
+#define FEW 8      /* of them that are deleted between two looks at the clock */
 #define SLICE 1024 /* records that one snapshot is looked through for */
 #define IDLE 32    /* rests for each ns of looking where little had expired … */
 #define MOST ZCXI_S /* … and at a time: it may have been stopped while it looked */
@@ -101,7 +102,8 @@ static zcx_status delete_found(struct zcxi_env *env, MDB_txn *transaction, void 
     zcx_status status = ZCX_OK;
     size_t i = search->from;
     search->deleted = 0;
-    while (i < search->to && !status && (i == search->from || zcxi_monotonic() < search->until)) {
+    while (i < search->to && !status &&
+           ((i - search->from) % FEW || i == search->from || zcxi_monotonic() < search->until)) {
         bool gone, live;
         const struct found *found = &search->expired[i++];
         status = zcxi_record_delete(env, transaction, search->database, found->key, found->length,
@@ -128,11 +130,12 @@ static zcx_status delete_some(struct zcxi_env *env, struct search *search, size_
     return status;
 }
 
-/* All in one transaction, as far as its time goes; one by one where a full store has no memory ahead
- * for so many. */
+/* In one transaction as far as its time goes, and memory that is there; one by one where a full store
+ * has no memory ahead. */
 static zcx_status delete_all(struct zcxi_env *env, struct search *search, zcx_error *error)
 {
-    size_t most = search->count;
+    size_t most = zcxi_room_changes(env);
+    if (most > search->count) most = search->count;
     for (search->from = 0; search->from < search->count; search->from = search->to) {
         zcx_error failure = ZCX_ERROR_INIT;
         zcx_status status = delete_some(env, search, most, &failure);

@@ -56,6 +56,11 @@ static uint64_t step(const struct zcxi_env *env)
     return least(STEP, env->manifest.budget / 64 / env->page_size);
 }
 
+uint64_t zcxi_room_changes(const struct zcxi_env *env)
+{
+    return step(env) / AHEAD_A_CHANGE + 1;
+}
+
 /* Memory up to page `need`: more where there is plenty, and with the reserve if it must be. */
 static int extend(struct zcxi_env *env, uint64_t last, uint64_t need, bool reserve)
 {

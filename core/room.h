@@ -16,6 +16,9 @@ struct zcxi_need {
 /* Before the first put of a write transaction. EFULL where there is no memory, or no budget. */
 zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_error *error);
 
+/* How many changes a transaction may make for which no memory is taken and given back each time. */
+uint64_t zcxi_room_changes(const struct zcxi_env *env);
+
 /* After the commit of a transaction of many changes: gives back what it did not take. */
 void zcxi_room_return(struct zcxi_env *env);
 
