@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 
 #define ZCXI_BOARD_MAGIC UINT64_C(0x3144524142584358)
-#define ZCXI_BOARD_VERSION 3
+#define ZCXI_BOARD_VERSION 4
 #define ZCXI_OWNERS ZCX_PROCESSES_MAX
 #define ZCXI_GROUP 64 /* slots whose tables are allocated together */
 #define ZCXI_CLASSES 64
