@@ -1,7 +1,6 @@
 #include "expire.h"
 
 #include "hold.h"
-#include "point.h"
 #include "readers.h"
 #include "record.h"
 #include "transact.h"

@@ -3,7 +3,6 @@
 #include "clock.h"
 #include "hold.h"
 #include "lock.h"
-#include "point.h"
 
 #include <errno.h>
 #include <stdio.h>

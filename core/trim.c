@@ -1,7 +1,6 @@
 #include "trim.h"
 
 #include "hold.h"
-#include "point.h"
 #include "readers.h"
 #include "room.h"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 PAGE, OWNERS, WAITS, CLAIMS, CLASSES, GROUP, BATCH_MOST = 4096, 256, 4096, 4096, 64, 64, 65536
-MAGIC, VERSION = 0x3144524142584358, 3
+MAGIC, VERSION = 0x3144524142584358, 4
 FREE, LOANED, PUBLISHED, RETIRED = 1, 2, 3, 4
 NAMES = {0: "none", FREE: "free", LOANED: "loaned", PUBLISHED: "published", RETIRED: "retired"}
 BACKED = 8
@@ -44,8 +44,8 @@ class Board:
         if (self._at(0, "Q"), self._at(8, "I")) != (MAGIC, VERSION):
             raise ValueError("not a board of the version that this reader knows")
         most = min(max(budget // PAGE, 1 << 20), 1 << 24) // (GROUP * 64) * (GROUP * 64)
-        sizes = [640, 128 * OWNERS, 64 * WAITS, 24 * CLAIMS, 8 * CLASSES * (most // GROUP // 64), 8 * BATCH_MOST,
-                 512 * (most // GROUP), 64 * most, 2 * OWNERS * most]
+        sizes = [896, 128 * OWNERS, 64 * WAITS, 24 * CLAIMS, 8 * CLASSES * (most // GROUP // 64), 8 * BATCH_MOST,
+                 512 * (most // GROUP), 64 * most, 2 * OWNERS * most, 64 * 64 * OWNERS]
         starts = np.concatenate([[0], np.cumsum([whole_pages(size) for size in sizes])])
         if os.fstat(self.file).st_size != starts[-1]:
             raise ValueError("the board has another size than its budget says")
