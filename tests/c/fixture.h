@@ -41,8 +41,9 @@
                 fail_msg("%s: no \"%s\" in: %s", #call, *word_, error_.message);                   \
     } while (0)
 
-/* A new directory under `parent` (NULL: /dev/shm). A child that outlives us, whatever kills us,
- * removes it: it waits for the end of a pipe that only we hold open. The path is ours to free. */
+/* A new directory under `parent` (NULL: /dev/shm). A process that outlives us, whatever kills us,
+ * removes it: it waits for the end of a pipe that only we and our children hold open. It is nobody's
+ * child, for a test runner's time-out kills all of ours. The path is ours to free. */
 static inline char *make_directory(const char *parent)
 {
     char *path = malloc(256);
@@ -52,8 +53,10 @@ static inline char *make_directory(const char *parent)
         perror("cannot make a directory for the test");
         exit(1);
     }
-    if (fork() == 0) {
+    pid_t middle = fork();
+    if (middle == 0) {
         char byte;
+        if (fork()) _exit(0);
         setsid();
         close(ends[1]);
         for (int file = 3; file < 64; file++)
@@ -63,6 +66,7 @@ static inline char *make_directory(const char *parent)
         execlp("rm", "rm", "-rf", path, (char *)NULL);
         _exit(1);
     }
+    waitpid(middle, NULL, 0);
     close(ends[0]);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
     return path;
