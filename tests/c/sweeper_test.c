@@ -160,6 +160,7 @@ static void sweepers_take_turns(void **state)
     assert_int_equal(pipe(wait_in_rest), 0);
     pid_t other = spawn(rest_for_ever, NULL);
     assert_int_equal(read(wait_in_rest[0], &byte, 1), 1);
+    nanosleep(&(struct timespec){0, 2000000}, NULL); /* its pass is not just begun, but under way */
     options.every_ms = 1;
     assert_int_equal(sweeps("looked"), 0);
     options.every_ms = 0; /* not one of a series: it does all */
