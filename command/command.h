@@ -34,6 +34,7 @@ int command_stat(int argc, char **argv);
 int command_rm(int argc, char **argv);
 int command_sweep(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_backup(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_watch(int argc, char **argv);
 int command_call(int argc, char **argv);
@@ -174,6 +175,7 @@ void server_close(struct server *server);             /* NULL is a no-op */
 /* From the second second on, and only on a terminal, one line on stderr that is rewritten:
  * "reading 120.0 MiB of 1.2 GiB, 3 s". `total` 0: not known. */
 void progress_begin(const char *what, uint64_t total);
+void progress_total(uint64_t total); /* now it is known */
 void progress_add(uint64_t bytes);
 void progress_end(void);
 

@@ -21,6 +21,7 @@ static const struct {
     {"sweep", command_sweep, "delete what expired, free what the dead held; once, or as a daemon"},
     {"top", command_top, "show what the store holds, again and again"},
     {"doctor", command_doctor, "say what this store is, whether it is sound, and what to do"},
+    {"backup", command_backup, "copy a store that is in use"},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -13,17 +13,17 @@ static struct {
     pthread_cond_t stop;
     bool running, stopping;
     const char *what;
-    uint64_t total, began;
-    atomic_uint_fast64_t done;
+    uint64_t began;
+    atomic_uint_fast64_t done, total;
 } progress = {.mutex = PTHREAD_MUTEX_INITIALIZER, .stop = PTHREAD_COND_INITIALIZER};
 
 static void draw(void)
 {
     char done[TEXT_SIZE], total[TEXT_SIZE], age[TEXT_SIZE];
-    uint64_t bytes = atomic_load(&progress.done);
+    uint64_t bytes = atomic_load(&progress.done), all = atomic_load(&progress.total);
     fprintf(stderr, "\r\x1b[K%s", progress.what);
     if (bytes) fprintf(stderr, " %s", size_text(done, bytes, false));
-    if (bytes && progress.total) fprintf(stderr, " of %s", size_text(total, progress.total, false));
+    if (bytes && all) fprintf(stderr, " of %s", size_text(total, all, false));
     fprintf(stderr, ", %s", span_text(age, now_ns() - progress.began, false));
     fflush(stderr);
 }
@@ -52,11 +52,16 @@ void progress_begin(const char *what, uint64_t total)
 {
     if (!isatty(STDERR_FILENO)) return;
     progress.what = what;
-    progress.total = total;
+    progress_total(total);
     progress.began = now_ns();
     progress.stopping = false;
     atomic_store(&progress.done, 0);
     progress.running = pthread_create(&progress.thread, NULL, run, NULL) == 0;
+}
+
+void progress_total(uint64_t total)
+{
+    atomic_store_explicit(&progress.total, total, memory_order_relaxed);
 }
 
 void progress_add(uint64_t bytes)

@@ -2,7 +2,8 @@
 
 #include "claims.h"
 
-#include <string.h>
+#include <errno.h>
+#include <unistd.h>
 
 /* LMDB 0.9's meta page: its body follows the page header of 16 bytes. */
 #define META_BODY 16
@@ -130,4 +131,11 @@ zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error)
     ZCXI_POINT(guard.saved);
     if (atomic_load(locked) == id) atomic_store(locked, id - 1);
     return ZCX_OK;
+}
+
+zcx_status zcxi_meta_advance(int file, uint32_t page_size, uint64_t transaction, zcx_error *error)
+{
+    off_t at = (off_t)((transaction & 1) * page_size + META_BODY + META_TRANSACTION * sizeof transaction);
+    if (pwrite(file, &transaction, sizeof transaction, at) == sizeof transaction) return ZCX_OK;
+    return zcxi_fail_errno(error, errno, "cannot write", "a meta page");
 }

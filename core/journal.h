@@ -21,4 +21,7 @@ void zcxi_journal_settle(struct zcxi_env *env);
 /* Recovery's part, before any call of LMDB: puts a torn meta page right. design.md "Meta guard". */
 zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error);
 
+/* In a data file that LMDB made and nobody has written to: its next transaction is the one after this. */
+zcx_status zcxi_meta_advance(int file, uint32_t page_size, uint64_t transaction, zcx_error *error);
+
 #endif

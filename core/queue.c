@@ -43,6 +43,14 @@ bool zcxi_request_read(struct zcxi_request *request, const MDB_val *value)
     return request->magic == ZCXI_REQUEST_MAGIC;
 }
 
+bool zcxi_request_sound(const MDB_val *key, const MDB_val *value)
+{
+    struct zcxi_ticket ticket;
+    struct zcxi_request request;
+    bool mark = key->mv_size == 1; /* zcxi_touch's */
+    return mark || (read_key(&ticket, key) && zcxi_request_read(&request, value));
+}
+
 uint32_t zcxi_queue_hash(const char *queue)
 {
     return zcxi_wait_hash("zcx.queue", queue, strlen(queue));

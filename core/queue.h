@@ -81,6 +81,9 @@ zcx_status zcxi_queue_claim(struct zcxi_env *env, struct zcxi_ticket *ticket, ui
 zcx_status zcxi_queue_stage(struct zcxi_env *env, const struct zcxi_ticket *ticket,
                             enum zcxi_stage *stage, zcx_error *error);
 
+/* Is it something that belongs into zcx.queue? */
+bool zcxi_request_sound(const MDB_val *key, const MDB_val *value);
+
 /* Wakes who waits for requests; the hash to wait on. */
 uint32_t zcxi_queue_hash(const char *queue);
 

@@ -367,6 +367,31 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_sweep_by(char **json, zcx_store *store,
  * Reads every record and slot word, and every payload that has a checksum. */
 ZCX_API ZCX_CHECKED zcx_status zcx_store_check(char **json, zcx_store *store, zcx_error *error);
 
+typedef struct zcx_backup_options {
+    size_t struct_size;
+    zcx_durability durability; /* of the copy: ZCX_DURABILITY_COMMIT, also for 0, lasts; a copy with
+                                  ZCX_DURABILITY_NONE ends with this boot, as in /dev/shm it does */
+    /* Nullable: called now and then, in the caller's thread and with no lock held, with the payload
+     * bytes copied so far and in all; false ends the backup: ECANCELLED. */
+    bool (*progress)(void *context, uint64_t done, uint64_t total);
+    void *context;
+} zcx_backup_options;
+
+#define ZCX_BACKUP_OPTIONS_INIT {.struct_size = sizeof(zcx_backup_options)}
+
+/* Copies the whole store, as it is at one moment, to a new store at `destination`, which must not
+ * exist: it appears, complete and on disk, when the copy is done. Until then there is a directory
+ * `destination`.partial, which opens as no store, and which the next backup to there takes over when
+ * this process is killed. The store goes on meanwhile; payloads that are overwritten before they are
+ * copied are held, as by views. Expired records are left out, and so are damaged ones. `json`
+ * (nullable) gets what was copied: {"path", "transaction", "records", "requests", "payload_bytes",
+ * "left_out": [text]}. Errors: EINVAL (destination exists), EBUSY (another backup to there), EFULL,
+ * EACCES, EUNSUPPORTED, ECANCELLED, ECORRUPT (the store's tree is damaged). */
+ZCX_API ZCX_CHECKED zcx_status zcx_store_backup(char **json, zcx_store *store,
+                                                const char *destination,
+                                                const zcx_backup_options *options,
+                                                zcx_error *error);
+
 #ifdef __cplusplus
 }
 #endif
