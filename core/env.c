@@ -109,6 +109,26 @@ void zcxi_env_assert_locks(struct zcxi_env *env)
 
 /* ---- slots, located ------------------------------------------------------------------------------------ */
 
+zcx_status zcxi_env_read_slot(struct zcxi_env *env, MDB_txn *transaction, uint32_t number,
+                              uint64_t *page, uint32_t *pages, zcx_error *error)
+{
+    MDB_val key = {sizeof number, &number}, value;
+    int result = mdb_get(transaction, env->slots_db, &key, &value);
+    if (result == MDB_NOTFOUND)
+        return zcxi_fail(error, ZCX_ECORRUPT, result, "slot %u is not in zcx.slots", number);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot read zcx.slots");
+    uint64_t count = (value.mv_size + env->page_header) / env->page_size;
+    uint64_t at = zcxi_value_page(env, value.mv_data);
+    if (count == 0 || (value.mv_size + env->page_header) % env->page_size ||
+        at < 2 || at > env->map_size / env->page_size ||
+        count > env->map_size / env->page_size - at || count >= UINT64_C(1) << 21)
+        return zcxi_fail(error, ZCX_ECORRUPT, 0, "slot %u has %zu bytes at page %lu", number,
+                         value.mv_size, (unsigned long)at);
+    *page = at;
+    *pages = (uint32_t)count;
+    return ZCX_OK;
+}
+
 zcx_status zcxi_env_locate(struct zcxi_env *env, MDB_txn *transaction, uint32_t number,
                            uint64_t *page, uint32_t *pages, zcx_error *error)
 {
@@ -117,19 +137,9 @@ zcx_status zcxi_env_locate(struct zcxi_env *env, MDB_txn *transaction, uint32_t 
                          number, env->board.slots_max - 1);
     uint64_t known = atomic_load_explicit(&env->verified[number], memory_order_relaxed);
     if (!known) {
-        MDB_val key = {sizeof number, &number}, value;
-        int result = mdb_get(transaction, env->slots_db, &key, &value);
-        if (result == MDB_NOTFOUND)
-            return zcxi_fail(error, ZCX_ECORRUPT, result, "slot %u is not in zcx.slots", number);
-        if (result) return zcxi_fail_lmdb(error, result, "cannot read zcx.slots");
-        uint64_t count = (value.mv_size + env->page_header) / env->page_size;
-        uint64_t at = zcxi_value_page(env, value.mv_data);
-        if (count == 0 || (value.mv_size + env->page_header) % env->page_size ||
-            at < 2 || at > env->map_size / env->page_size ||
-            count > env->map_size / env->page_size - at || count >= UINT64_C(1) << 21)
-            return zcxi_fail(error, ZCX_ECORRUPT, 0, "slot %u has %zu bytes at page %lu", number,
-                             value.mv_size, (unsigned long)at);
-        known = at << 21 | count;
+        zcx_status status = zcxi_env_read_slot(env, transaction, number, page, pages, error);
+        if (status) return status;
+        known = *page << 21 | *pages;
         atomic_store_explicit(&env->verified[number], known, memory_order_relaxed);
     }
     *page = known >> 21;
@@ -272,6 +282,8 @@ zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_stor
         env = zcxi_registry_find(info.st_dev, info.st_ino);
     if (env) {
         status = zcxi_env_fresh(env, error);
+        if (!status && options->flags & ZCX_OPEN_REBUILD)
+            status = zcxi_fail(error, ZCX_EBUSY, 0, "this process has %s open", env->path);
         if (!status) status = zcxi_manifest_accept(&env->manifest, env->path, options, error);
         if (!status) {
             env->references++;

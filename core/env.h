@@ -138,4 +138,8 @@ static inline uint64_t zcxi_value_page(const struct zcxi_env *env, const void *v
 zcx_status zcxi_env_locate(struct zcxi_env *env, MDB_txn *transaction, uint32_t number,
                            uint64_t *page, uint32_t *pages, zcx_error *error);
 
+/* The same, and looked at anew. */
+zcx_status zcxi_env_read_slot(struct zcxi_env *env, MDB_txn *transaction, uint32_t number,
+                              uint64_t *page, uint32_t *pages, zcx_error *error);
+
 #endif

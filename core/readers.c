@@ -2,6 +2,7 @@
 
 #include "clock.h"
 
+#include <fcntl.h>
 #include <sched.h>
 
 #define CLAIMED_AT_OPEN 2 /* LMDB's table has 1,024 at least, for 256 processes */
@@ -131,6 +132,25 @@ uint64_t zcxi_oldest_snapshot(const struct zcxi_env *env, uint64_t last, int *pi
         if (pid) *pid = (int)owner;
     }
     return last;
+}
+
+/* LMDB's sign of life is a lock on the byte of the pid. */
+static bool lives(const struct zcxi_env *env, uint32_t pid)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)pid, .l_len = 1};
+    return pid == (uint32_t)env->pid || fcntl(env->guard, F_GETLK, &lock) || lock.l_type != F_UNLCK;
+}
+
+uint32_t zcxi_readers_stale(const struct zcxi_env *env)
+{
+    uint32_t stale = 0, count = atomic_load((_Atomic uint32_t *)(env->lock_map + READER_COUNT));
+    uint32_t most = (uint32_t)((env->lock_size - READER_TABLE) / READER_SIZE);
+    for (uint32_t i = 0; i < count && i < most; i++) {
+        struct reader *reader = (void *)(env->lock_map + READER_TABLE + (size_t)i * READER_SIZE);
+        uint32_t owner = atomic_load(&reader->pid);
+        stale += owner && !lives(env, owner);
+    }
+    return stale;
 }
 
 /* The last transaction is read before the scan: a reader that begins after it sees at least that. */

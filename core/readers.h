@@ -26,4 +26,7 @@ uint64_t zcxi_oldest_snapshot(const struct zcxi_env *env, uint64_t last, int *pi
 /* Raises and returns the board's `safe`: min(last transaction, every snapshot in use). */
 uint64_t zcxi_safe_raise(struct zcxi_env *env);
 
+/* Readers of LMDB's table whose processes died. */
+uint32_t zcxi_readers_stale(const struct zcxi_env *env);
+
 #endif

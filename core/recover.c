@@ -18,15 +18,17 @@ static zcx_status enter_slots(struct zcxi_env *env, MDB_txn *transaction, zcx_er
     if (result) return zcxi_fail_lmdb(error, result, "cannot read zcx.slots");
     result = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     for (; !result && !status; result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-        uint32_t number, pages;
-        uint64_t page;
+        uint32_t number, pages = 1;
+        uint64_t page = 0;
         memcpy(&number, key.mv_data, sizeof number);
-        status = zcxi_env_locate(env, transaction, number, &page, &pages, error);
-        if (!status) status = zcxi_board_back(&env->board, number, error);
+        /* One whose value is damaged is nobody's: published, without a record. */
+        bool sound = !zcxi_env_locate(env, transaction, number, &page, &pages, NULL);
+        status = zcxi_board_back(&env->board, number, error);
         if (status) break;
-        zcxi_slot_enter(&env->board, number, page, pages, zcxi_word_idle(ZCXI_FREE, 0, false));
+        zcxi_slot_enter(&env->board, number, page, pages,
+                        zcxi_word_idle(sound ? ZCXI_FREE : ZCXI_PUBLISHED, 0, false));
         ZCXI_POINT(recover.entered);
-        atomic_store(&env->board.slots[number].charged, true); /* who knows: a trim finds out */
+        if (sound) atomic_store(&env->board.slots[number].charged, true); /* a trim finds out */
     }
     mdb_cursor_close(cursor);
     if (!status && result != MDB_NOTFOUND)

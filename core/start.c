@@ -78,6 +78,24 @@ static zcx_status settle_manifest(struct zcxi_env *env, const zcx_store_options 
     return status ? status : zcxi_manifest_accept(manifest, env->path, options, error);
 }
 
+static zcx_status truncate_board(struct zcxi_env *env, zcx_error *error)
+{
+    int board = openat(env->directory, "board", O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
+    if (board < 0 && errno != ENOENT)
+        return zcxi_fail_errno(error, errno, "cannot empty the board of", env->path);
+    if (board >= 0) close(board);
+    return ZCX_OK;
+}
+
+static zcx_status empty_board(struct zcxi_env *env, zcx_error *error)
+{
+    if (zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE))
+        return zcxi_fail(error, ZCX_EBUSY, 0,
+                         "processes have %s open: its board can be made anew when they have ended",
+                         env->path);
+    return truncate_board(env, error);
+}
+
 /* A board says where things lie in one data.mdb: without that file it is worth nothing, and beside a
  * new one it would lend the new one's tree. */
 static zcx_status empty_orphan(struct zcxi_env *env, zcx_error *error)
@@ -88,11 +106,7 @@ static zcx_status empty_orphan(struct zcxi_env *env, zcx_error *error)
         return zcxi_fail(error, ZCX_ESTALE, 0,
                          "data.mdb of %s was removed while processes have it open: end them, then "
                          "open it again", env->path);
-    int board = openat(env->directory, "board", O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
-    if (board < 0 && errno != ENOENT)
-        return zcxi_fail_errno(error, errno, "cannot empty the board of", env->path);
-    if (board >= 0) close(board);
-    return ZCX_OK;
+    return truncate_board(env, error);
 }
 
 /* Likewise a board of another data.mdb, such as before a backup of it was put back. */
@@ -254,6 +268,7 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
     ZCXI_POINT(start.manifest);
     if (status) return status;
     status = empty_orphan(env, error);
+    if (!status && options->flags & ZCX_OPEN_REBUILD) status = empty_board(env, error);
     if (status) return status;
     env->map_size = env->manifest.map_size;
     env->page_size = env->manifest.page_size;

@@ -31,7 +31,7 @@ static zcx_status check_options(const zcx_store_options *options, zcx_error *err
     if (options->struct_size != sizeof *options)
         return zcxi_fail(error, ZCX_EINVAL, 0, "the options' struct_size is %zu, not %zu",
                          options->struct_size, sizeof *options);
-    if (options->flags & ~ZCX_OPEN_EXISTING)
+    if (options->flags & ~(ZCX_OPEN_EXISTING | ZCX_OPEN_REBUILD))
         return zcxi_fail(error, ZCX_EINVAL, 0, "flags %#x are not known", options->flags);
     if (options->lock_timeout_ms < 0)
         return zcxi_fail(error, ZCX_EINVAL, 0, "a lock timeout of %ld ms is negative",

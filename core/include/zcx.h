@@ -158,6 +158,8 @@ typedef enum zcx_durability {
 } zcx_durability;
 
 #define ZCX_OPEN_EXISTING 1u /* never create: ZCX_ENOTFOUND when there is no store at the path */
+#define ZCX_OPEN_REBUILD 2u  /* make the board anew from data.mdb: ZCX_EBUSY while anybody has the store
+                                open. For a store that does not open otherwise */
 
 typedef struct zcx_store_options {
     size_t struct_size;
@@ -363,9 +365,20 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_sweep_by(char **json, zcx_store *store,
                                                   const zcx_sweep_options *options,
                                                   zcx_error *error);
 
-/* Sound or not, as one JSON object: {"sound": bool, "findings": [{"level", "text", "advice"}]}.
- * Reads every record and slot word, and every payload that has a checksum. */
+/* Sound or not, as one JSON object: {"sound": bool, "records": n, "findings": [{"level", "text",
+ * "advice", "repair"}]}, where `repair` is what zcx_store_repair does about it. Reads every record,
+ * request and slot, and every payload that has a checksum. */
 ZCX_API ZCX_CHECKED zcx_status zcx_store_check(char **json, zcx_store *store, zcx_error *error);
+
+#define ZCX_REPAIR_RECORDS 1u /* delete damaged records */
+
+/* Checks, does what can be done about what was found, while the store goes on, and checks again: `json`
+ * gets the second check's report, with "repaired": [text]. Frees what dead processes held, clears LMDB's
+ * stale readers, sets slots right by the records that name them, removes requests that cannot be
+ * read, and deletes damaged records when told to. A board that keeps a store from being opened is made
+ * anew by ZCX_OPEN_REBUILD. */
+ZCX_API ZCX_CHECKED zcx_status zcx_store_repair(char **json, zcx_store *store, uint32_t flags,
+                                                zcx_error *error);
 
 typedef struct zcx_backup_options {
     size_t struct_size;
