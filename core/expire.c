@@ -113,18 +113,22 @@ static zcx_status delete_found(struct zcxi_env *env, MDB_txn *transaction, void 
     return status;
 }
 
-/* One hold of the mutex. */
+/* One hold of the mutex, and before it, where that is needed, one for each MiB of memory ahead. */
 static zcx_status delete_some(struct zcxi_env *env, struct search *search, size_t most,
                               zcx_error *error)
 {
     struct zcxi_hold hold;
     const struct zcxi_need need = {.changes = most};
-    zcx_status status = zcxi_hold_begin(&hold, env, error);
-    if (status) return status;
+    for (bool more = true; more;) {
+        zcx_status status = zcxi_hold_begin(&hold, env, error);
+        if (status) return status;
+        more = zcxi_room_ahead(env, most);
+        if (more) search->owed += zcxi_hold_end(&hold);
+    }
     search->to = search->from + most;
     if (search->to > search->count) search->to = search->count;
     search->until = hold.began + ZCXI_HOLD_MOST;
-    status = zcxi_transact_locked(env, &need, delete_found, search, error);
+    zcx_status status = zcxi_transact_locked(env, &need, delete_found, search, error);
     search->owed += zcxi_hold_end(&hold);
     return status;
 }

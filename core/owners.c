@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TURN 1024 /* slots that one hold of the mutex looks at: a fraction of a ms */
+#define TURN 256 /* slots that one hold of the mutex looks at: a fraction of a ms */
 
 static bool lock_entry(struct zcxi_env *env, uint32_t owner)
 {

@@ -80,6 +80,22 @@ static int extend(struct zcxi_env *env, uint64_t last, uint64_t need, bool reser
     return result;
 }
 
+bool zcxi_room_ahead(struct zcxi_env *env, uint64_t changes)
+{
+    struct zcxi_board_header *header = env->board.header;
+    const struct zcxi_need need = {.changes = changes};
+    uint64_t last;
+    if (!ahead_needed(env)) return false;
+    zcxi_env_last_transaction(env, &last);
+    uint64_t to = least(last + 1 + AHEAD + growth(env, &need) + RESERVE, map_pages(env));
+    if (to <= header->backed_to) return false;
+    uint64_t from = header->backed_to > last ? header->backed_to : last;
+    to = least(to, from + (1 << 20) / env->page_size);
+    if (allocate_pages(env, from, to)) return false;
+    header->backed_to = to;
+    return true;
+}
+
 static bool free_pages(struct zcxi_env *env, uint64_t pages);
 static bool fits_small(struct zcxi_env *env, uint64_t pages);
 

@@ -19,6 +19,10 @@ zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_err
 /* How many changes a transaction may make for which no memory is taken and given back each time. */
 uint64_t zcxi_room_changes(const struct zcxi_env *env);
 
+/* Takes a MiB of the memory ahead that a transaction of `changes` deletes needs; false when it is
+ * there, or is not to be had. So it is taken in several brief holds of the mutex. */
+bool zcxi_room_ahead(struct zcxi_env *env, uint64_t changes);
+
 /* After the commit of a transaction of many changes: gives back what it did not take. */
 void zcxi_room_return(struct zcxi_env *env);
 
