@@ -34,7 +34,7 @@ bench: build python rust java ## Print the figures of the README (DISK=directory
 	$(PYTHON) bench/bench.py
 
 soak: build python rust java ## Run the long tier of the crash tests
-	for test in step crash recovery concurrency queue powercut; do \
+	for test in step crash recovery concurrency queue powercut backup repair; do \
 	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
 	ZCX_SOAK=1 $(PYTHON) -m pytest -q tests/torture
 	$(call compile,asan)
