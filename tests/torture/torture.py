@@ -43,7 +43,8 @@ COSTLY = {"java": 40, "python": 15}  # so many times less often killed: they tak
 CAST = [(role, "c") for role in
         "produce produce view view wait wait sweep visit found leave call work work".split()]
 CAST += [("produce", "cpp"), ("view", "cpp")]
-OTHERS = [("produce", "python"), ("view", "python"), ("call", "python"), ("work", "python")]
+OTHERS = [("produce", "rust"), ("view", "rust"), ("work", "rust"), ("produce", "python"), ("view", "python"),
+          ("call", "python"), ("work", "python"), ("produce", "java"), ("view", "java"), ("work", "java")]
 COME_TO_REST = "produce", "view", "wait", "sweep"
 
 
