@@ -105,7 +105,7 @@ zcx_store *open_store_at(const char *path)
         if (status == ZCX_ELIMIT && !strstr(error.message, "256 processes"))
             complain("open: %s", error.message);
         atomic_fetch_add(&mine->full, 1);
-        usleep(2000);
+        usleep(20000);
     }
 }
 
@@ -153,7 +153,9 @@ int main(int count, char **words)
         void (*play)(void);
     } roles[] = {{"produce", produce}, {"view", view},   {"lose", lose},   {"wait", wait_for_publishes},
                  {"sweep", sweep},     {"visit", visit}, {"found", found},
-                 {"leave", leave},     {"call", call},   {"work", work}};
+                 {"leave", leave},     {"call", call},   {"work", work},
+                 {"publish_first", publish_first}, {"await_first", await_first},
+                 {"once", once},       {"hold", hold}};
     if (count != 6) {
         fprintf(stderr, "usage: actor ROLE STORE LEDGER PLACE SEED\n");
         return 2;

@@ -48,6 +48,7 @@ uint64_t key_of(const zcx_view *view);
 /* A view of any key, or NULL when there is nothing; not older than what anybody was told of. */
 zcx_view *view_one(zcx_store *store);
 
+void publish_shared(zcx_store *store);
 /* Publishes, or deletes, at any key that this place may write to. */
 void produce_one(zcx_store *store);
 
@@ -64,10 +65,14 @@ void produce(void);
 void view(void);
 void lose(void);
 void wait_for_publishes(void);
+void publish_first(void);
+void await_first(void);
 void sweep(void);
 void visit(void);
 void found(void);
 void leave(void);
+void once(void);
+void hold(void);
 void call(void);
 void work(void);
 

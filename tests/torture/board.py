@@ -49,6 +49,7 @@ class Board:
         starts = np.concatenate([[0], np.cumsum([whole_pages(size) for size in sizes])])
         if os.fstat(self.file).st_size != starts[-1]:
             raise ValueError("the board has another size than its budget says")
+        self.holder = self._at(168, "i")  # of the mutex, or who had it last: a process
         self.transaction, self.last = self._at(192, "QQ")
         self.backed_to, self.charged, self.slot_pages = self._at(384, "QQQ")
         self.groups, claims, self.unsettled = self._at(416, "II?")

@@ -110,7 +110,7 @@ class Check:
             found = self.records.get(key, (0, 0))[0]
             if found < told:
                 self.fault(f"key {key} is of transaction {found}, but {told} was committed")
-        for place in range(layout.PLACES):
+        for place in range(int(self.ledger.words[0, 1])):
             if place not in self.elsewhere:
                 self.check_own(place)
 
@@ -163,7 +163,7 @@ class Check:
         for number, owner in enumerate(board.owners):
             place = self.alive.get(int(owner["pid"])) if owner["state"] else None
             if owner["state"] and place is None:
-                self.fault(f"process {owner['pid']} is dead, and still an owner")
+                self.fault(f"process {owner['pid']} is an owner, and none of those that live")
             held = {name: self.ledger.word(place, name) if place is not None else 0 for name in ("pins", "loans")}
             for name, found in (("pins", int(pins[number])), ("loans", int(loans[number]))):
                 if held[name] not in (found, layout.NOT_KNOWN):

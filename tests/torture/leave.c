@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -189,4 +190,41 @@ void leave(void)
         if (pthread_create(&thread, NULL, outlive_main, store)) complain("no thread");
         pthread_exit(NULL);
     }
+}
+
+/* ---- many at a time ------------------------------------------------------------------------------------------------ */
+
+static void wait_for_the_others(void)
+{
+    while (atomic_load(&head->pause))
+        usleep(50000); /* hundreds look */
+}
+
+/* A short life. */
+void once(void)
+{
+    wait_for_the_others();
+    zcx_store *store = open_store();
+    for (int i = 0; i < 3; i++) {
+        zcx_view_release(view_one(store));
+        publish_shared(store);
+    }
+    take_views(store);
+    atomic_fetch_add(&mine->steps, 1);
+    if (below(3) == 0) raise(SIGKILL);
+    if (below(2)) _exit(0);
+    drop_views("held for a short life");
+    MUST(zcx_store_close(store, error));
+}
+
+/* A long one, with views and a loan in hand. */
+void hold(void)
+{
+    zcx_loan *loan;
+    zcx_store *store = open_store();
+    take_views(store);
+    (void)!zcx_store_loan(&loan, store, 3000, 0, NULL);
+    atomic_fetch_add(&mine->steps, 1);
+    for (;; usleep(50000))
+        rest_if_asked(views, VIEWS, 0);
 }

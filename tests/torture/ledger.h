@@ -8,16 +8,18 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { SHARED = 16, OWN = 8, PLACES = 40, LEDGER_PAGE = 4096 };
+enum { SHARED = 16, OWN = 8, PLACES = 320, LEDGER_PAGE = 4096 };
 
 /* Keys are decimal numbers. 0 … SHARED-1: anybody publishes there, and nobody deletes; LOOSE …:
- * anybody does anything; OWN_KEYS + place * OWN + i: one place's own. */
-enum { LOOSE = 100, LOOSE_KEYS = 8, OWN_KEYS = 1000, CALL_KEYS = 9000 };
+ * anybody does anything; OWN_KEYS + place * OWN + i: one place's own. CALL_KEYS + place: inputs of its
+ * calls, whose answers have ANSWERS more. */
+enum { LOOSE = 100, LOOSE_KEYS = 8, OWN_KEYS = 1000, CALL_KEYS = 9000, ANSWERS = 500 };
 
 #define MAY_GO (UINT64_C(1) << 63) /* with an own key's sequence: it has a time to live */
 
 struct ledger_head {
-    _Atomic uint64_t pause; /* not 0: all are to come to rest */
+    _Atomic uint64_t pause;  /* not 0: all are to come to rest */
+    _Atomic uint64_t places; /* in use */
 };
 
 struct ledger {

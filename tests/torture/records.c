@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-enum { HELD = 6, BATCHED = 3, MANY = 150, LATE_MS = 100, HUNG_MS = 5000 };
+enum { HELD = 6, BATCHED = 3, MANY = 150, LATE_MS = 100, HUNG_MS = 5000, WAIT_MS = 200 };
 
 /* ---- publishing ------------------------------------------------------------------------------------------ */
 
@@ -44,7 +44,7 @@ static zcx_status delete_at(zcx_store *store, uint64_t key)
     return status;
 }
 
-static void publish_shared(zcx_store *store)
+void publish_shared(zcx_store *store)
 {
     uint64_t transaction, key = below(SHARED);
     if (!publish(store, key, next_sequence(), ZCX_TTL_NEVER, &transaction)) return;
@@ -79,6 +79,8 @@ static void commit_batch(zcx_store *store)
     zcx_batch *batch;
     zcx_error failure = ZCX_ERROR_INIT;
     zcx_status status = ZCX_OK;
+    zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+    envelope.ttl_ms = ZCX_TTL_NEVER;
     MUST(zcx_store_batch(&batch, store, error));
     for (uint64_t i = 0; i < BATCHED - 1 && !status; i++) {
         static uint64_t data[200000 / 8];
@@ -86,13 +88,13 @@ static void commit_batch(zcx_store *store)
         const struct key_text name = key_text(own_key(i));
         payload_fill(data, own_key(i), sequence, length);
         atomic_store(&mine->intent[i], sequence);
-        status = zcx_batch_put(batch, name.text, name.length, data, length, NULL, &failure);
+        status = zcx_batch_put(batch, name.text, name.length, data, length, &envelope, &failure);
     }
     for (uint64_t left = below(4) ? 0 : MANY; left && !status; left--) {
         uint64_t data[800 / 8], key = LOOSE + below(LOOSE_KEYS);
         const struct key_text name = key_text(key);
         payload_fill(data, key, next_sequence(), sizeof data);
-        status = zcx_batch_put(batch, name.text, name.length, data, sizeof data, NULL, &failure);
+        status = zcx_batch_put(batch, name.text, name.length, data, sizeof data, &envelope, &failure);
     }
     const struct key_text name = key_text(own_key(BATCHED - 1));
     atomic_store(&mine->intent[BATCHED - 1], 0);
@@ -156,6 +158,8 @@ void settle_own(zcx_store *store)
             if (happened == !new) complain("half a batch was committed: own key %" PRIu64, own_key(i));
             happened = new;
         }
+        /* What expired comes back when the clock is set back, unless it is deleted. */
+        if (gone && delete_at(store, own_key(i)) == ZCX_EFULL) continue;
         uint64_t flag = new ? intent & MAY_GO : done & MAY_GO;
         atomic_store(&mine->done[i], gone ? 0 : found | flag);
         atomic_store(&mine->intent[i], gone ? 0 : found | flag);
@@ -199,7 +203,7 @@ static bool losing; /* its snapshots */
 static uint64_t told_of(uint64_t key)
 {
     uint64_t last = 0;
-    for (uint64_t i = 0; i < PLACES; i++) {
+    for (uint64_t i = 0; i < atomic_load(&head->places); i++) {
         uint64_t told = atomic_load(&place_of(i)->told[key]);
         if (told > last) last = told;
     }
@@ -211,7 +215,7 @@ zcx_view *view_one(zcx_store *store)
     const uint64_t kind = below(4);
     const uint64_t key = kind < 2    ? below(SHARED)
                          : kind == 2 ? LOOSE + below(LOOSE_KEYS)
-                                     : OWN_KEYS + below(PLACES * OWN);
+                                     : OWN_KEYS + below(atomic_load(&head->places) * OWN);
     const struct key_text name = key_text(key);
     const uint64_t told = key < SHARED ? told_of(key) : 0;
     zcx_view *view;
@@ -292,7 +296,7 @@ static uint64_t delayed(void)
  * wait for a processor. */
 static void measure(uint64_t key, uint64_t transaction, uint64_t now, uint64_t starved)
 {
-    for (uint64_t i = 0; i < PLACES; i++) {
+    for (uint64_t i = 0; i < atomic_load(&head->places); i++) {
         const struct ledger *other = place_of(i);
         uint64_t when = atomic_load(&other->when[key]);
         if (!when || atomic_load(&other->told[key]) != transaction || when != atomic_load(&other->when[key]))
@@ -317,14 +321,44 @@ void wait_for_publishes(void)
         zcx_envelope envelope = ZCX_ENVELOPE_INIT;
         zcx_error failure = ZCX_ERROR_INIT;
         zcx_view *view;
-        zcx_status status = zcx_store_wait(&view, store, name.text, name.length, after, 200, &failure);
-        if (status == ZCX_ETIMEDOUT) continue;
+        const uint64_t start = monotonic();
+        zcx_status status = zcx_store_wait(&view, store, name.text, name.length, after, WAIT_MS, &failure);
         uint64_t now = monotonic(), starved = delayed() - before;
+        if (status == ZCX_ETIMEDOUT && now - start < WAIT_MS * UINT64_C(1000000))
+            complain("a wait of %d ms gave up after %" PRIu64 " ns", WAIT_MS, now - start);
+        if (status == ZCX_ETIMEDOUT && now - start > HUNG_MS * UINT64_C(1000000) + starved)
+            complain("a wait of %d ms gave up after %" PRIu64 " ns", WAIT_MS, now - start);
+        if (status == ZCX_ETIMEDOUT) continue;
         if (status) complain("wait: %s", failure.message);
         MUST(zcx_view_envelope(view, &envelope, error));
         if (envelope.transaction <= after) complain("a wait was answered with what was there before");
         must_be_whole(view, "after a wait");
         measure(key, envelope.transaction, now, starved);
+        zcx_view_release(view);
+    }
+}
+
+/* ---- one key, for who measures ----------------------------------------------------------------------------- */
+
+void publish_first(void)
+{
+    zcx_store *store = open_store();
+    for (;; usleep(1000)) {
+        atomic_store(&mine->when[0], monotonic()); /* before: what comes then is committed, or nothing */
+        (void)publish(store, 0, next_sequence(), ZCX_TTL_NEVER, NULL);
+    }
+}
+
+void await_first(void)
+{
+    zcx_store *store = open_store();
+    for (;;) {
+        zcx_envelope envelope = ZCX_ENVELOPE_INIT;
+        zcx_view *view;
+        MUST(zcx_store_wait(&view, store, "0", 1, atomic_load(&mine->told[0]), -1, error));
+        atomic_store(&mine->when[0], monotonic());
+        MUST(zcx_view_envelope(view, &envelope, error));
+        atomic_store(&mine->told[0], envelope.transaction);
         zcx_view_release(view);
     }
 }

@@ -1,21 +1,9 @@
 """The torture that `make test` runs, and with ZCX_SOAK=1 (`make soak`) the long one: see torture.py."""
 
-import os
-
 import pytest
 
 import torture
-
-SOAK = "ZCX_SOAK" in os.environ
-
-
-@pytest.fixture
-def show(capsys):
-    def say(text):
-        with capsys.disabled():
-            print(f"\n{text}", flush=True)
-
-    return say
+from torture import SOAK
 
 
 def test_kills_at_random(show):

@@ -30,6 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get("ZCX_BUILD", ROOT / "build/release")).resolve()
 SANITIZED = "ZCX_SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text()
+SOAK = "ZCX_SOAK" in os.environ  # the long tier
 LIBRARIES = {"whole": BUILD / "core", "points": BUILD / "tests/torture/points",
              "pins": BUILD / "tests/torture/without_pins",
              "generations": BUILD / "tests/torture/without_generations"}
@@ -52,9 +53,23 @@ class Violation(Exception):
     pass
 
 
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
+
 def die_with_parent():
-    """In a child: no run leaves a process behind, also when it is killed."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    """In a child: no run leaves a process behind, also when it is killed. It leads a group of its own."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()
+
+
+def end_group(process):
+    """Of an actor that ended: the children that it forked, which are ours now."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+        while True:
+            os.waitpid(-process.pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
 
 
 class Points:
@@ -100,21 +115,24 @@ class Points:
 class Crew:
     """The actors of one run, and the store that they work on."""
 
-    def __init__(self, cast, library="whole", points=False, seed=None, environment=()):
+    def __init__(self, cast, library="whole", points=False, seed=None, environment=(), niceness=19):
         self.cast, self.random = cast, random.Random(seed)
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
         parent = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="zcx-torture-", dir=parent))
         self.keeper = subprocess.Popen(["sh", "-c", 'cat; rm -rf "$0"', self.directory], stdin=subprocess.PIPE,
                                        start_new_session=True)  # whatever kills us
         self.store = self.directory / "store"
-        self.ledger = Ledger(self.directory / "ledger")
+        self.ledger = Ledger(self.directory / "ledger", len(cast))
         self.points = Points(self.directory / "points") if points else None
         self.environment = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARIES[library]), "ZCX_LOG": "off",
+                            "ASAN_OPTIONS": "detect_leaks=0",  # they leave everything behind
                             "PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}", **dict(environment)}
         self.processes, self.dying = [None] * len(cast), []
         self.seeds = itertools.count(1)
         self.elsewhere = {place for place, (role, _) in enumerate(cast) if role == "found"}
         self.weights = [1 / COSTLY.get(language, 1) for _, language in cast]
+        self.niceness = niceness
         self.kills = self.checks = self.deaths = self.pauses = 0
         self.violations = []
 
@@ -126,6 +144,7 @@ class Crew:
             process.kill()
         for process in [*filter(None, self.processes), *(process for _, process in self.dying)]:
             process.wait()
+            end_group(process)
         self.keeper.stdin.close()
         self.keeper.wait()
 
@@ -139,7 +158,8 @@ class Crew:
             environment = {**environment, "ZCX_POINTS": str(self.points.path)}
         self.processes[place] = subprocess.Popen([str(word) for word in words], env=environment,
                                                  stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        os.setpriority(os.PRIO_PROCESS, self.processes[place].pid, 19)  # or nobody is left to kill them
+        if self.niceness:  # or nobody is left to kill them
+            os.setpriority(os.PRIO_PROCESS, self.processes[place].pid, self.niceness)
 
     def start_all(self):
         for place, process in enumerate(self.processes):
@@ -164,12 +184,13 @@ class Crew:
             status = process.poll() if process else None
             if status is not None:
                 self.processes[place] = None
+                end_group(process)
                 self.ended(place, status)
                 self.start(place)
         self.bury()
 
     def kill(self, place):
-        self.processes[place].kill()
+        os.killpg(self.processes[place].pid, signal.SIGKILL)
         self.dying.append((place, self.processes[place]))
         self.processes[place] = None
 
@@ -179,6 +200,7 @@ class Crew:
             status = process.wait() if wait else process.poll()
             if status is None:
                 continue
+            end_group(process)
             self.dying.remove((place, process))
             if status == -signal.SIGKILL:
                 self.kills += 1
@@ -231,11 +253,7 @@ class Crew:
         self.ledger.ask_for_rest(self.pauses)
         deadline = time.monotonic() + 120
         while any(self.ledger.word(place, "rests") != self.pauses for place in resting):
-            for place in resting:
-                status = self.processes[place].poll()
-                if status is not None:
-                    self.ended(place, status)
-                    self.start(place)
+            self.look()
             if time.monotonic() > deadline:
                 raise Violation("an actor did not come to rest: it hangs")
             time.sleep(0.001)
