@@ -9,6 +9,7 @@
 
 #define SPINS 100 /* about as long as a publish holds the mutex */
 #define SLICE 50  /* ms */
+#define NAP_MOST (16 * ZCXI_MS) /* between two looks at open.lock: hundreds may wait for it */
 
 int zcxi_mutex_init(pthread_mutex_t *mutex)
 {
@@ -71,11 +72,12 @@ bool zcxi_ofd_taken(int file, short type, off_t byte)
 
 int zcxi_flock(int file, int64_t timeout_ms)
 {
-    uint64_t until = zcxi_monotonic() + (uint64_t)timeout_ms * ZCXI_MS;
+    uint64_t until = zcxi_monotonic() + (uint64_t)timeout_ms * ZCXI_MS, nap = ZCXI_MS;
     while (flock(file, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR) return errno;
         if (zcxi_monotonic() >= until) return ETIMEDOUT;
-        zcxi_sleep(ZCXI_MS);
+        zcxi_sleep(nap);
+        if (nap < NAP_MOST) nap *= 2;
     }
     return 0;
 }
