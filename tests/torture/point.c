@@ -11,14 +11,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* As torture.py's Points has it. */
 struct entry {
     _Atomic uint32_t armed;  /* so many passes from now one gets the signal; 0: none */
     _Atomic uint32_t signal; /* SIGKILL, SIGSTOP */
-    _Atomic uint64_t linger; /* one pass in so many sleeps for up to 4 ms; 0: none */
+    _Atomic uint32_t linger; /* one pass in so many sleeps … (0: none) */
+    _Atomic uint32_t most;   /* … for up to this many µs */
     _Atomic uint64_t passes;
     _Atomic uint64_t met; /* signals that were sent */
     char name[40];
@@ -53,13 +53,13 @@ __attribute__((constructor)) static void find_control(void)
     atomic_store(&control->count, count);
 }
 
-static void linger(uint64_t one_in)
+static void linger(uint32_t one_in, uint32_t most)
 {
     static _Thread_local uint64_t random;
     if (!random) random = (uint64_t)getpid() * 0x9E3779B97F4A7C15u + (uintptr_t)&random;
     random = random * 6364136223846793005u + 1442695040888963407u;
     if ((random >> 33) % one_in) return;
-    nanosleep(&(struct timespec){0, (long)(random >> 40) % 4000000}, NULL);
+    usleep((useconds_t)((random >> 40) % (most + 1)));
 }
 
 void zcxi_point(const struct zcxi_point *point)
@@ -67,8 +67,8 @@ void zcxi_point(const struct zcxi_point *point)
     if (!control) return;
     struct entry *entry = &control->entries[point - __start_zcx_points];
     atomic_fetch_add(&entry->passes, 1);
-    uint64_t one_in = atomic_load(&entry->linger);
-    if (one_in) linger(one_in);
+    uint32_t one_in = atomic_load(&entry->linger);
+    if (one_in) linger(one_in, atomic_load(&entry->most));
     uint32_t armed = atomic_load(&entry->armed);
     while (armed && !atomic_compare_exchange_weak(&entry->armed, &armed, armed - 1))
         ;

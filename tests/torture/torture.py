@@ -75,7 +75,7 @@ def end_group(process):
 class Points:
     """The control file of point.c."""
 
-    ENTRY = struct.Struct("<IIQQQ40s")
+    ENTRY = struct.Struct("<IIIIQQ40s")
 
     def __init__(self, path):
         self.path = path
@@ -89,7 +89,7 @@ class Points:
         return list(self.ENTRY.iter_unpack(data))
 
     def names(self):
-        names = [entry[5].rstrip(b"\0").decode() for entry in self.entries()]
+        names = [entry[6].rstrip(b"\0").decode() for entry in self.entries()]
         assert names and len(set(names)) == len(names), f"points are named twice: {names}"
         return names
 
@@ -97,9 +97,9 @@ class Points:
         """So many passes from now one gets the signal; 0: none."""
         os.pwrite(self.file, struct.pack("<II", passes, signal_), 64 + number * self.ENTRY.size)
 
-    def linger(self, number, one_in):
-        """One pass in so many is held up for up to 4 ms."""
-        os.pwrite(self.file, struct.pack("<Q", one_in), 64 + number * self.ENTRY.size + 8)
+    def linger(self, number, one_in, most=4000):
+        """One pass in so many is held up for up to `most` µs."""
+        os.pwrite(self.file, struct.pack("<II", one_in, most), 64 + number * self.ENTRY.size + 8)
 
     def disarm(self):
         for number, _ in enumerate(self.entries()):
@@ -108,7 +108,7 @@ class Points:
 
     def met(self, number=None):
         """Signals that were sent there; without a number, at all of them."""
-        met = [entry[4] for entry in self.entries()]
+        met = [entry[5] for entry in self.entries()]
         return sum(met) if number is None else met[number]
 
 
@@ -318,7 +318,8 @@ class Hunt:
         trigger = self.crew.random.choice(self.triggers)
         if trigger != number:
             self.points.arm(trigger, 1)
-        self.points.linger(self.names.index("view.read"), 4)  # a viewer's snapshot is in the way of the others
+        if self.names[number] == "loan.stuck":  # only while a snapshot is in the way
+            self.points.linger(self.names.index("view.read"), 2, 40_000)
         if self.crew.random.random() < 0.2:  # whoever it is begins again
             self.crew.kill_one()
 
