@@ -47,6 +47,7 @@ int command_top(int argc, char **argv);
 struct common {
     const char *path; /* NULL: the default */
     const char *database;
+    const char *group; /* that shares the store; NULL: its owner's only */
     bool json;
     bool bytes; /* exact sizes and times instead of readable ones */
     bool hex;   /* keys are given in hexadecimal */

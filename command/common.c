@@ -10,6 +10,7 @@
 static const struct argp_option common_options[] = {
     {"path", 'p', "DIRECTORY", 0, "The store (default: $ZCX_PATH, else /dev/shm/zcx-<uid>)", 10},
     {"database", 'd', "NAME", 0, "The database in it (default: default)", 10},
+    {"group", 'G', "GROUP", 0, "The group that shares the store (default: it is its owner's only)", 10},
     {"json", 'j', NULL, 0, "Write JSON, errors too", 10},
     {"bytes", 'b', NULL, 0, "Write exact sizes in bytes and times in seconds", 10},
     {"hex", 'x', NULL, 0, "Keys are given in hexadecimal", 10},
@@ -35,6 +36,9 @@ static error_t parse_common(int key, char *argument, struct argp_state *state)
         return 0;
     case 'd':
         common->database = argument;
+        return 0;
+    case 'G':
+        common->group = argument;
         return 0;
     case 'j':
         common->json = true;
@@ -194,6 +198,7 @@ zcx_store *open_store(const struct common *common, const zcx_store_options *want
     options.flags = ZCX_OPEN_EXISTING;
     if (wanted) options = *wanted;
     options.database = common->database;
+    options.group = common->group;
     options.lock_timeout_ms = common->lock_ms;
     *code = EXIT_OK;
     if (zcx_store_open(&store, common->path, &options, &error) != ZCX_OK)

@@ -56,6 +56,8 @@ json_t *load_config(struct common *common, const char *text)
     agree(&common->path, config, "lmdb_db_path", common->path ? absolute(common->path) : NULL);
     agree(&common->database, config, "lmdb_db_name",
           common->database ? json_string(common->database) : NULL);
+    agree(&common->group, config, "lmdb_db_group",
+          common->group ? json_string(common->group) : NULL);
     return config;
 }
 
@@ -68,8 +70,9 @@ bool set_plugin(json_t *config, const char *file)
 {
     if (file) json_object_set_new(config, "plugin", absolute(file));
     file = json_string_value(json_object_get(config, "plugin"));
-    /* Never closed: some runtimes in plug-ins do not survive that. */
-    void *library = file ? dlopen(file, RTLD_NOW | RTLD_LOCAL) : NULL;
+    /* A relative one in the configuration is refused later, and not searched for here. Never closed:
+     * some runtimes in plug-ins do not survive that. */
+    void *library = file && *file == '/' ? dlopen(file, RTLD_NOW | RTLD_LOCAL) : NULL;
     const struct zcx_plugin *plugin = library ? dlsym(library, ZCX_PLUGIN_SYMBOL) : NULL;
     bool known = plugin && plugin->abi_version == ZCX_PLUGIN_ABI && plugin->name;
     const char *slash = file ? strrchr(file, '/') : NULL;

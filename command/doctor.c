@@ -196,6 +196,7 @@ int command_doctor(int argc, char **argv)
     zcx_store_options wanted = ZCX_STORE_OPTIONS_INIT;
     parse(&argp, argc, argv, &doctor);
     wanted.database = doctor.common.database;
+    wanted.group = doctor.common.group;
     wanted.flags = ZCX_OPEN_EXISTING;
     wanted.lock_timeout_ms = doctor.common.lock_ms;
     zcx_status status = zcx_store_open(&store, doctor.common.path, &wanted, &error);

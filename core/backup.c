@@ -1,3 +1,4 @@
+#include "access.h"
 #include "copier.h"
 #include "path.h"
 #include "store.h"
@@ -56,7 +57,8 @@ static zcx_status open_directory(struct target *target, const char *destination,
     if (status) return status;
     if (!lstat(chosen, &info)) return fail_taken(chosen, error);
     snprintf(partial, sizeof partial, "%s" PARTIAL, chosen);
-    status = zcxi_path_open(&target->directory, target->partial, partial, true, error);
+    status = zcxi_path_open(&target->directory, target->partial, partial, ZCXI_NO_GROUP, true,
+                            error);
     if (status) return status;
     memcpy(target->path, target->partial, sizeof target->path);
     target->path[strlen(target->path) - strlen(PARTIAL)] = 0;

@@ -1,5 +1,6 @@
 #include "board.h"
 
+#include "access.h"
 #include "clock.h"
 #include "lock.h"
 #include "path.h"
@@ -162,8 +163,9 @@ zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory,
     size_up(board, manifest->budget);
     status = zcxi_path_file_limit(board->size, path, error);
     if (status) return status;
-    board->file = openat(directory, "board", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (board->file < 0) return zcxi_fail_errno(error, errno, "cannot open the board of", path);
+    board->file = -1;
+    status = zcxi_access_file(&board->file, directory, "board", O_RDWR | O_CREAT, path, error);
+    if (status) return status;
     if (fstat(board->file, &info)) {
         status = zcxi_fail_errno(error, errno, "cannot stat the board of", path);
         goto done;

@@ -28,6 +28,7 @@ static const struct option options[] = {
     {"options", OBJECT, AT(options), "an object", 0, 0},
     {"lmdb_enabled", FLAG, AT(enabled), "true or false", 0, 0},
     {"lmdb_db_path", PATH, AT(path), "an absolute path", 1, 4095},
+    {"lmdb_db_group", TEXT, AT(group), "the name or number of a group", 1, 255},
     {"lmdb_db_name", TEXT, AT(database), "1 to 64 bytes of text", 1, ZCX_DATABASE_MAX},
     {"lmdb_min_size", INTEGER, AT(min_size), "a number of bytes from 0 to 4294901760", 0,
      (int64_t)ZCX_PAYLOAD_MAX},

@@ -15,6 +15,7 @@ struct zcxi_config {
     const char *name;
     const char *language, *type, *plugin, *queue; /* NULL when not given */
     const char *path;                             /* NULL: the default store */
+    const char *group;                            /* NULL: the store is its owner's only */
     const char *database;
     const char *mode_name, *format_name;
     zcx_mode mode;

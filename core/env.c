@@ -1,5 +1,7 @@
 #include "env.h"
 
+#include "access.h"
+#include "clock.h"
 #include "journal.h"
 #include "lock.h"
 #include "owners.h"
@@ -20,6 +22,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MODE_TRIES 50
+#define MODE_PAUSE (4 * ZCXI_MS)
 
 zcx_status zcxi_fail_fork(const struct zcxi_env *env, zcx_error *error)
 {
@@ -205,12 +210,9 @@ static zcx_status lock_open(struct zcxi_env *env, const zcx_store_options *optio
     /* Who may not create a store leaves nothing in a directory that holds none. */
     bool create = !(options->flags & ZCX_OPEN_EXISTING) ||
                   !faccessat(env->directory, "store.json", F_OK, AT_SYMLINK_NOFOLLOW);
-    env->open_lock = openat(env->directory, "open.lock",
-                            O_RDWR | (create ? O_CREAT : 0) | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (env->open_lock < 0 && errno == ENOENT && !create)
-        return zcxi_fail(error, ZCX_ENOTFOUND, ENOENT, "there is no store at %s", env->path);
-    if (env->open_lock < 0)
-        return zcxi_fail_errno(error, errno, "cannot open open.lock of", env->path);
+    zcx_status status = zcxi_access_file(&env->open_lock, env->directory, "open.lock",
+                                         O_RDWR | (create ? O_CREAT : 0), env->path, error);
+    if (status) return status;
     int result = zcxi_flock(env->open_lock, env->lock_timeout_ms);
     if (result == ETIMEDOUT)
         return zcxi_fail(error, ZCX_EBUSY, result,
@@ -261,19 +263,16 @@ static zcx_status make_env(struct zcxi_env **out, int directory, const char *pat
     return ZCX_OK;
 }
 
-zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_store_options *options,
-                         zcx_error *error)
+static zcx_status open_at(struct zcxi_env **out, const char *path, gid_t group,
+                          const zcx_store_options *options, zcx_error *error)
 {
-    char chosen[PATH_MAX], resolved[PATH_MAX];
+    char resolved[PATH_MAX];
     int directory;
     struct stat info;
-    zcx_status status = zcxi_path_choose(chosen, path, error);
-    if (!status)
-        status = zcxi_path_open(&directory, resolved, chosen,
-                                !(options->flags & ZCX_OPEN_EXISTING), error);
-    if (status) return status;
-
     bool discarded = false;
+    zcx_status status = zcxi_path_open(&directory, resolved, path, group,
+                                       !(options->flags & ZCX_OPEN_EXISTING), error);
+    if (status) return status;
     zcxi_registry_lock();
     struct zcxi_env *env = NULL;
     if (fstat(directory, &info))
@@ -306,6 +305,34 @@ zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_stor
     if (discarded) /* now that nothing is locked: it may be logged by who uses zcx, or needs the GIL */
         zcxi_log('i', "%s was of an earlier boot, and was discarded", resolved);
     return status;
+}
+
+/* Another member of the group may be making the directory or open.lock just now: they have their
+ * modes a moment after their names. */
+zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_store_options *options,
+                         zcx_error *error)
+{
+    char chosen[PATH_MAX];
+    gid_t group;
+    zcx_error why = ZCX_ERROR_INIT;
+    zcx_status status = zcxi_path_choose(chosen, path, &why);
+    if (!status) status = zcxi_access_group(&group, options->group, &why);
+    const int tries = status ? 0 : group == ZCXI_NO_GROUP ? 1 : MODE_TRIES;
+    for (int i = 0; i < tries && (!i || status == ZCX_EACCES); i++) {
+        if (i) zcxi_sleep(MODE_PAUSE);
+        why = (zcx_error)ZCX_ERROR_INIT;
+        status = open_at(out, chosen, group, options, &why);
+    }
+    if (status && error && !error->status) *error = why;
+    return status;
+}
+
+struct zcxi_env *zcxi_env_share(struct zcxi_env *env)
+{
+    zcxi_registry_lock();
+    env->references++;
+    zcxi_registry_unlock();
+    return env;
 }
 
 void zcxi_env_close(struct zcxi_env *env)

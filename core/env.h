@@ -65,6 +65,8 @@ struct zcxi_env {
 /* Opens, or shares, the process's environment of the store at `path`. */
 zcx_status zcxi_env_open(struct zcxi_env **out, const char *path, const zcx_store_options *options,
                          zcx_error *error);
+/* One more reference. */
+struct zcxi_env *zcxi_env_share(struct zcxi_env *env);
 /* Gives one reference back; the last closes it. */
 void zcxi_env_close(struct zcxi_env *env);
 

@@ -49,6 +49,7 @@ static void open_store(zcx_exchange *exchange)
     const struct zcxi_config *config = &exchange->config;
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     options.database = config->database;
+    options.group = config->group;
     options.budget = (uint64_t)config->map_size;
     if (config->max_readers > 1024) options.max_readers = (uint32_t)config->max_readers;
     if (zcx_store_open(&exchange->store, config->path, &options, &exchange->no_store)) {

@@ -1,5 +1,6 @@
 #include "manifest.h"
 
+#include "access.h"
 #include "path.h"
 
 #include <errno.h>
@@ -113,6 +114,7 @@ zcx_status zcxi_manifest_make(struct zcxi_manifest *out, int directory, const ch
     if (m.max_readers > READERS_MOST)
         return zcxi_fail(error, ZCX_EINVAL, 0, "max_readers is %u; the most is %u", m.max_readers,
                          READERS_MOST);
+    m.gid = zcxi_access_shared(directory);
     m.page_size = page < PAGE_MOST ? page : PAGE_MOST;
     mdb_version(&major, &minor, &patch);
     snprintf(m.lmdb, sizeof m.lmdb, "%d.%d.%d", major, minor, patch);
@@ -201,6 +203,11 @@ static zcx_status decode(struct zcxi_manifest *out, const json_t *object, const 
         return corrupt(path, "pid_namespace", error);
     if (!get_number(&m.created, object, "created", 1, INT64_MAX))
         return corrupt(path, "created", error);
+    m.gid = ZCXI_NO_GROUP;
+    if (json_object_get(object, "gid")) {
+        if (!get_number(&n, object, "gid", 0, ZCXI_NO_GROUP - 1)) return corrupt(path, "gid", error);
+        m.gid = (gid_t)n;
+    }
     *out = m;
     return ZCX_OK;
 }
@@ -213,11 +220,10 @@ zcx_status zcxi_manifest_read(struct zcxi_manifest *out, int directory, const ch
     json_error_t where;
     json_t *object = NULL;
     char *text = NULL;
-    int file = openat(directory, NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (file < 0 && errno == ENOENT)
-        return zcxi_fail(error, ZCX_ENOTFOUND, ENOENT, "there is no store at %s", path);
-    if (file < 0) return zcxi_fail_errno(error, errno, "cannot open " NAME " of", path);
-    if (fstat(file, &about) < 0 || !S_ISREG(about.st_mode) || about.st_size > SIZE_MAX_READ) {
+    int file;
+    status = zcxi_access_file(&file, directory, NAME, O_RDONLY, path, error);
+    if (status) return status;
+    if (fstat(file, &about) < 0 || about.st_size > SIZE_MAX_READ) {
         status = zcxi_fail(error, ZCX_ECORRUPT, 0, "%s/" NAME " is no file of at most %d bytes",
                            path, SIZE_MAX_READ);
         goto done;
@@ -234,6 +240,11 @@ zcx_status zcxi_manifest_read(struct zcxi_manifest *out, int directory, const ch
                            object ? "another value" : where.text);
     else
         status = decode(out, object, path, error);
+    if (!status && out->gid != zcxi_access_shared(directory))
+        status = zcxi_fail(error, ZCX_EACCES, 0,
+                           "the store at %s was created for group %d, its directory is shared with "
+                           "group %d (-1: its owner only)",
+                           path, (int)out->gid, (int)zcxi_access_shared(directory));
 done:
     json_decref(object);
     free(text);
@@ -252,6 +263,7 @@ static char *encode(const struct zcxi_manifest *m)
                   "max_readers", (json_int_t)m->max_readers, "page_size", (json_int_t)m->page_size,
                   "lmdb", m->lmdb, "boot_id", m->boot_id, "pid_namespace",
                   (json_int_t)m->pid_namespace, "created", (json_int_t)m->created);
+    if (m->gid != ZCXI_NO_GROUP) json_object_set_new(object, "gid", json_integer(m->gid));
     char *text = json_dumps(object, JSON_INDENT(2));
     json_decref(object);
     return text;
@@ -268,10 +280,10 @@ zcx_status zcxi_manifest_write(const struct zcxi_manifest *manifest, int directo
 
     /* A leftover of a creator that was killed; open.lock keeps another one away. */
     unlinkat(directory, NAME_NEW, 0);
-    file = openat(directory, NAME_NEW, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (file < 0 || fallocate(file, 0, 0, length) < 0 ||
+    status = zcxi_access_file(&file, directory, NAME_NEW, O_WRONLY | O_CREAT, path, error);
+    if (!status && (fallocate(file, 0, 0, length) < 0 ||
         write(file, text, length) != (ssize_t)length || fsync(file) < 0 ||
-        renameat(directory, NAME_NEW, directory, NAME) < 0 || fsync(directory) < 0) {
+        renameat(directory, NAME_NEW, directory, NAME) < 0 || fsync(directory) < 0)) {
         status = zcxi_fail_errno(error, errno, "cannot write " NAME " of", path);
         unlinkat(directory, NAME_NEW, 0);
     }

@@ -4,6 +4,8 @@
 
 #include "error.h"
 
+#include <sys/types.h>
+
 #define ZCXI_PROTOCOL 1
 
 struct zcxi_manifest {
@@ -18,6 +20,7 @@ struct zcxi_manifest {
     char boot_id[37];
     uint64_t pid_namespace; /* inode of /proc/self/ns/pid */
     uint64_t created;       /* Unix ns */
+    gid_t gid;              /* whose members share it, or ZCXI_NO_GROUP: "gid" is not there */
 };
 
 /* A new store's manifest from the options and the defaults: new uuid, this boot, this namespace.
@@ -25,7 +28,8 @@ struct zcxi_manifest {
 zcx_status zcxi_manifest_make(struct zcxi_manifest *out, int directory, const char *path,
                               const zcx_store_options *options, zcx_error *error);
 
-/* ENOTFOUND when there is no store.json; ECORRUPT names the field. Trusts nothing in it. */
+/* ENOTFOUND when there is no store.json; ECORRUPT names the field; EACCES when it was created for
+ * others than its directory is shared with. Trusts nothing in it. */
 zcx_status zcxi_manifest_read(struct zcxi_manifest *out, int directory, const char *path,
                               zcx_error *error);
 

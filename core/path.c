@@ -1,5 +1,6 @@
 #include "path.h"
 
+#include "access.h"
 #include "cgroup.h"
 
 #include <errno.h>
@@ -152,23 +153,11 @@ static zcx_status refuse_open(int cause, const char *path, zcx_error *error)
         return zcxi_fail(error, ZCX_EACCES, cause,
                          "%s is a symbolic link, which a store's path may not be", path);
     if (cause == ENOTDIR) return zcxi_fail(error, ZCX_EINVAL, cause, "%s is not a directory", path);
+    if (cause == EACCES) {
+        zcx_status status = zcxi_access_foreign(path, error);
+        if (status) return status;
+    }
     return zcxi_fail_errno(error, cause, "cannot open the store", path);
-}
-
-static zcx_status check_owner(int directory, const char *path, zcx_error *error)
-{
-    struct stat about;
-    if (fstat(directory, &about) < 0) return zcxi_fail_errno(error, errno, "cannot look at", path);
-    if (about.st_uid != geteuid())
-        return zcxi_fail(error, ZCX_EACCES, 0,
-                         "%s belongs to user %u, not to user %u who opens it; a store is its "
-                         "owner's only",
-                         path, about.st_uid, geteuid());
-    if (about.st_mode & (S_IWGRP | S_IWOTH))
-        return zcxi_fail(error, ZCX_EACCES, 0,
-                         "%s has mode %04o, so others may write to it; run: chmod 700 %s", path,
-                         about.st_mode & 07777, path);
-    return ZCX_OK;
 }
 
 static zcx_status resolve(char *resolved, int directory, const char *path, zcx_error *error)
@@ -181,25 +170,23 @@ static zcx_status resolve(char *resolved, int directory, const char *path, zcx_e
     return ZCX_OK;
 }
 
-zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, bool create,
+zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, gid_t group, bool create,
                           zcx_error *error)
 {
-    zcx_status status;
+    int file = -1;
     bool made = create && mkdir(path, 0700) == 0;
     if (create && !made && errno != EEXIST)
         return zcxi_fail_errno(error, errno, "cannot make the store's directory", path);
-    int file = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (file < 0) return refuse_open(errno, path, error);
-    if (made && fchmod(file, 0700) < 0) { /* whatever the umask left of it */
-        status = zcxi_fail_errno(error, errno, "cannot set the mode of", path);
-        goto done;
+    zcx_status status = made ? zcxi_access_made(path, group, error) : ZCX_OK;
+    if (!status) {
+        file = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0) status = refuse_open(errno, path, error);
     }
-    status = check_owner(file, path, error);
+    if (!status) status = zcxi_access_directory(file, path, group, error);
     if (!status) status = check_file_system(file, path, error);
     if (!status) status = resolve(resolved, file, path, error);
     if (!status) *directory = file;
-done:
-    if (status) close(file);
+    if (status && file >= 0) close(file);
     if (status && made) rmdir(path);
     return status;
 }

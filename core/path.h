@@ -5,6 +5,7 @@
 #include "error.h"
 
 #include <limits.h>
+#include <sys/types.h>
 
 /* The least budget that a store can work with, in bytes. */
 #define ZCXI_BUDGET_LEAST (UINT64_C(8) << 20)
@@ -12,11 +13,11 @@
 /* NULL or "" becomes the default path; `out` is PATH_MAX bytes. */
 zcx_status zcxi_path_choose(char *out, const char *path, zcx_error *error);
 
-/* Opens the store's directory (O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC), making it with mode 0700 when
- * `create`; `resolved` (PATH_MAX bytes) is its absolute path. Refuses by name: a symlink, another
- * owner, a directory that others may write to, NFS and its like; warns of local file systems that
- * are not tmpfs, ext4 or xfs. ENOTFOUND without `create` when there is none. */
-zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, bool create,
+/* Opens the store's directory (O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC), making it when `create`, for the
+ * opener only, or for the members of `group` (else ZCXI_NO_GROUP); `resolved` (PATH_MAX bytes) is its
+ * absolute path. Refuses by name: a symlink, what access.h refuses, NFS and its like; warns of local
+ * file systems that are not tmpfs, ext4 or xfs. ENOTFOUND without `create` when there is none. */
+zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, gid_t group, bool create,
                           zcx_error *error);
 
 /* The default budget in bytes for a new store in `directory`, as zcx_store_open says. EFULL when

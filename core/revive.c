@@ -97,17 +97,13 @@ static zcx_status give_up(struct zcxi_env *env, const struct offer *offer, zcx_e
     char message[300];
     zcx_reference *reference = NULL;
     zcx_store *store = NULL;
-    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     const size_t head = sizeof(struct zcxi_request);
     struct zcxi_ending ending = {.ticket = *offer->ticket};
     const struct zcxi_also also = {zcxi_queue_end, &ending, ZCXI_ENDING_CHANGES, 0};
     zcx_status status = zcx_reference_parse(&reference, ZCX_ENCODING_MSGPACK, offer->last + head,
                                             offer->size - head, NULL);
-    if (!status) {
-        options.flags = ZCX_OPEN_EXISTING;
-        options.database = zcx_reference_text(reference, ZCX_REFERENCE_DB_NAME);
-        status = zcx_store_open(&store, env->path, &options, NULL);
-    }
+    const char *database = status ? NULL : zcx_reference_text(reference, ZCX_REFERENCE_DB_NAME);
+    if (!status) status = zcxi_store_beside(&store, env, database, NULL);
     const char *key = status ? NULL : zcx_reference_text(reference, ZCX_REFERENCE_OUTPUT_KEY);
     if (!status) {
         ending.database = store->database;

@@ -1,5 +1,6 @@
 #include "start.h"
 
+#include "access.h"
 #include "journal.h"
 #include "lock.h"
 #include "owners.h"
@@ -80,11 +81,14 @@ static zcx_status settle_manifest(struct zcxi_env *env, const zcx_store_options 
 
 static zcx_status truncate_board(struct zcxi_env *env, zcx_error *error)
 {
-    int board = openat(env->directory, "board", O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
-    if (board < 0 && errno != ENOENT)
-        return zcxi_fail_errno(error, errno, "cannot empty the board of", env->path);
-    if (board >= 0) close(board);
-    return ZCX_OK;
+    int board;
+    if (faccessat(env->directory, "board", F_OK, AT_SYMLINK_NOFOLLOW)) return ZCX_OK;
+    zcx_status status = zcxi_access_file(&board, env->directory, "board", O_RDWR, env->path, error);
+    if (status) return status;
+    if (ftruncate(board, 0))
+        status = zcxi_fail_errno(error, errno, "cannot empty the board of", env->path);
+    close(board);
+    return status;
 }
 
 static zcx_status empty_board(struct zcxi_env *env, zcx_error *error)
@@ -124,10 +128,14 @@ static zcx_status check_same_data(struct zcxi_env *env, zcx_error *error)
 
 static zcx_status open_file(struct zcxi_env *env, int *file, const char *name, zcx_error *error)
 {
-    *file = openat(env->directory, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (*file >= 0) return ZCX_OK;
-    return zcxi_fail(error, errno == EACCES ? ZCX_EACCES : ZCX_ESYSTEM, errno,
-                     "cannot open %s of %s: %s", name, env->path, strerror(errno));
+    return zcxi_access_file(file, env->directory, name, O_RDWR | O_CREAT, env->path, error);
+}
+
+/* For LMDB: in the directory that was checked, whatever its path leads to by now. */
+#define OWN_PATH 64
+static void own_path(char out[OWN_PATH], const struct zcxi_env *env, const char *name)
+{
+    snprintf(out, OWN_PATH, "/proc/self/fd/%d/%s", env->directory, name);
 }
 
 static zcx_status map_data(struct zcxi_env *env, zcx_error *error)
@@ -177,11 +185,15 @@ static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
  * one, are there before its name is. */
 static zcx_status make_data(struct zcxi_env *env, zcx_error *error)
 {
-    char name[PATH_MAX + 16];
+    char name[OWN_PATH];
+    int file;
     MDB_env *lmdb;
     if (!faccessat(env->directory, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW)) return ZCX_OK;
-    snprintf(name, sizeof name, "%s/data.mdb.new", env->path);
     unlinkat(env->directory, "data.mdb.new", 0); /* a leftover of a creator that was killed */
+    zcx_status status = open_file(env, &file, "data.mdb.new", error); /* with a store's modes */
+    if (status) return status;
+    close(file);
+    own_path(name, env, "data.mdb.new");
     int result = mdb_env_create(&lmdb);
     if (result) return zcxi_fail_lmdb(error, result, "LMDB cannot make the store");
     result = mdb_env_set_mapsize(lmdb, env->map_size);
@@ -203,11 +215,13 @@ static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
     mdb_version(&major, &minor, NULL);
     if (major != 0 || minor != 9)
         return zcxi_fail(error, ZCX_EVERSION, 0, "zcx knows LMDB 0.9, not %d.%d", major, minor);
+    char where[OWN_PATH];
+    own_path(where, env, "");
     int result = mdb_env_create(&env->lmdb);
     if (!result) result = mdb_env_set_mapsize(env->lmdb, env->map_size);
     if (!result) result = mdb_env_set_maxdbs(env->lmdb, ZCXI_DATABASES);
     if (!result) result = mdb_env_set_maxreaders(env->lmdb, env->manifest.max_readers);
-    if (!result) result = mdb_env_open(env->lmdb, env->path, flags, 0600);
+    if (!result) result = mdb_env_open(env->lmdb, where, flags, 0600);
     if (result) {
         mdb_env_close(env->lmdb);
         env->lmdb = NULL;

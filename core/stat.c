@@ -1,5 +1,6 @@
 #include "stat.h"
 
+#include "access.h"
 #include "clock.h"
 #include "holders.h"
 #include "owners.h"
@@ -42,6 +43,8 @@ static json_t *about_store(struct zcxi_env *env)
     zcxi_set(out, "budget", manifest->budget);
     zcxi_set(out, "used", zcxi_room_used(env));
     zcxi_set(out, "map_size", manifest->map_size);
+    json_object_set_new(out, "gid", manifest->gid == ZCXI_NO_GROUP ? json_null()
+                                                                   : json_integer(manifest->gid));
     return out;
 }
 

@@ -67,26 +67,44 @@ void zcxi_handle_free(zcx_store *store)
     free(store);
 }
 
+/* A handle of a database in an environment, whose reference it takes over. */
+static zcx_status open_in(zcx_store **out, struct zcxi_env *env, const char *database,
+                          zcx_error *error)
+{
+    zcx_status status = ZCX_OK;
+    zcx_store *store = zcxi_handle_make(database);
+    if (!store) status = zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a store's handle");
+    if (!status) {
+        store->env = env;
+        status = open_database(store, error);
+    }
+    if (!status) {
+        *out = store;
+        return ZCX_OK;
+    }
+    if (store) zcxi_handle_free(store);
+    zcxi_env_close(env);
+    return status;
+}
+
 zcx_status zcx_store_open(zcx_store **out, const char *path, const zcx_store_options *options,
                           zcx_error *error)
 {
+    struct zcxi_env *env;
     zcx_store_options used = ZCX_STORE_OPTIONS_INIT;
     if (options) used = *options;
     if (!used.database) used.database = "default";
     zcx_status status = check_options(&used, error);
-    if (status) return status;
-    zcx_store *store = zcxi_handle_make(used.database);
-    if (!store) return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory for a store's handle");
-    status = zcxi_env_open(&store->env, path, &used, error);
-    if (!status) {
-        status = open_database(store, error);
-        if (status) zcxi_env_close(store->env);
-    }
-    if (status)
-        zcxi_handle_free(store);
-    else
-        *out = store;
-    return status;
+    if (!status) status = zcxi_env_open(&env, path, &used, error);
+    return status ? status : open_in(out, env, used.database, error);
+}
+
+zcx_status zcxi_store_beside(zcx_store **out, struct zcxi_env *env, const char *database,
+                             zcx_error *error)
+{
+    if (!database) database = "default";
+    zcx_status status = check_name(database, error);
+    return status ? status : open_in(out, zcxi_env_share(env), database, error);
 }
 
 zcx_status zcx_store_close(zcx_store *store, zcx_error *error)

@@ -44,6 +44,11 @@ struct zcx_view {
     _Alignas(ZCX_ALIGNMENT) uint8_t bytes[ZCXI_VIEW_BYTES]; /* extras, then the inline payload */
 };
 
+/* One more handle, of a database (NULL: "default") of a store that this process has open;
+ * zcx_store_close closes it. */
+zcx_status zcxi_store_beside(zcx_store **out, struct zcxi_env *env, const char *database,
+                             zcx_error *error);
+
 /* A handle without an environment yet; NULL without memory. */
 zcx_store *zcxi_handle_make(const char *name);
 void zcxi_handle_free(zcx_store *store);

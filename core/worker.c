@@ -86,12 +86,10 @@ static zcx_status send_failure(const zcx_call *call, const char *message, zcx_er
     const zcx_exchange *exchange = call->exchange;
     struct zcxi_served *served = call->served;
     zcx_store *store;
-    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
-    options.flags = ZCX_OPEN_EXISTING;
-    options.database = zcx_reference_text(served->request, ZCX_REFERENCE_DB_NAME);
+    const char *database = zcx_reference_text(served->request, ZCX_REFERENCE_DB_NAME);
     int64_t ttl_ms = exchange->config.ttl_s ? exchange->config.ttl_s * 1000 : ZCX_TTL_NEVER;
     zcx_status as = call->why ? call->why : ZCX_EFAILED;
-    zcx_status status = zcx_store_open(&store, zcx_store_path(exchange->store), &options, error);
+    zcx_status status = zcxi_store_beside(&store, exchange->store->env, database, error);
     if (status) return status;
     served->ending.database = store->database;
     status = zcxi_store_put_error(store, served->output_key, strlen(served->output_key), as, message,
@@ -128,6 +126,7 @@ static zcx_status take_input(zcx_call *call, const struct zcxi_request *head, zc
     const zcx_reference *request = call->served->request;
     const char *key = zcx_reference_text(request, ZCX_REFERENCE_INPUT_KEY);
     const char *database = zcx_reference_text(request, ZCX_REFERENCE_DB_NAME);
+    if (!database) database = "default"; /* as one that says it is an answer may */
     if (strcmp(database, zcx_store_database(exchange->store)))
         return zcxi_fail(error, ZCX_EINVAL, 0,
                          "the request is of database '%s', its worker of '%s': give both the same "

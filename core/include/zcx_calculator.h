@@ -52,6 +52,7 @@ typedef enum zcx_mode {
  *   options            {}         the calculator's own; a plug-in's create() reads them
  *   lmdb_enabled       false
  *   lmdb_db_path       "/…"       default: as zcx_store_open
+ *   lmdb_db_group      "…"        a group that shares the store; default: it is its owner's only
  *   lmdb_db_name       "default"
  *   lmdb_min_size      1024       bytes
  *   lmdb_exchange_mode "both"     input, output, both or reference

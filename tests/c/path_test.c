@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "access.h"
 #include "cgroup.h"
 #include "path.h"
 
@@ -57,7 +58,7 @@ static zcx_status try_open(const char *path, bool create, zcx_error *error)
     int directory = -1;
     *error = (zcx_error)ZCX_ERROR_INIT;
     zcx_status status = zcxi_path_choose(chosen, path, error);
-    if (!status) status = zcxi_path_open(&directory, resolved, chosen, create, error);
+    if (!status) status = zcxi_path_open(&directory, resolved, chosen, ZCXI_NO_GROUP, create, error);
     if (!status) close(directory);
     return status;
 }
@@ -112,7 +113,7 @@ static void resolved_is_absolute(void **state)
     int directory;
     (void)state;
     assert_int_equal(chdir(base), 0);
-    assert_int_equal(zcxi_path_open(&directory, resolved, "relative", true, NULL), ZCX_OK);
+    assert_int_equal(zcxi_path_open(&directory, resolved, "relative", ZCXI_NO_GROUP, true, NULL), ZCX_OK);
     assert_string_equal(resolved, in_base("relative"));
     close(directory);
     assert_int_equal(chdir("/"), 0);
@@ -167,7 +168,8 @@ static void a_default_budget_is_at_most_half_of_what_is_free(void **state)
     int directory;
     uint64_t budget = 0;
     (void)state;
-    assert_int_equal(zcxi_path_open(&directory, resolved, in_base("budget"), true, NULL), ZCX_OK);
+    assert_int_equal(zcxi_path_open(&directory, resolved, in_base("budget"), ZCXI_NO_GROUP, true, NULL),
+                     ZCX_OK);
     assert_int_equal(zcxi_path_budget(&budget, directory, resolved, NULL), ZCX_OK);
     assert_true(budget >= ZCXI_BUDGET_LEAST);
     assert_int_equal(budget % 4096, 0);

@@ -39,7 +39,8 @@ static bool durability_from(zcx_durability *out, PyObject *object)
 }
 
 struct open_arguments {
-    PyObject *path, *database, *budget, *map_size, *durability, *max_readers, *lock_timeout;
+    PyObject *path, *database, *budget, *map_size, *durability, *max_readers, *lock_timeout,
+        *group;
     int create;
 };
 
@@ -47,6 +48,7 @@ static bool options_from(zcx_store_options *options, const struct open_arguments
 {
     uint64_t readers = 0;
     if (!text_from(&options->database, from->database, "database") ||
+        !text_from(&options->group, from->group, "group") ||
         !durability_from(&options->durability, from->durability))
         return false;
     if (from->budget && from->budget != Py_None &&
@@ -87,11 +89,11 @@ static bool store_open(Store *self, const char *path, const zcx_store_options *o
 static PyObject *store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"path",        "database",     "budget", "map_size", "durability",
-                            "max_readers", "lock_timeout", "create", NULL};
+                            "max_readers", "lock_timeout", "group",  "create",   NULL};
     struct open_arguments from = {.create = 1};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOOOOOp:Store", names, &from.path,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOOOOOOp:Store", names, &from.path,
                                      &from.database, &from.budget, &from.map_size, &from.durability,
-                                     &from.max_readers, &from.lock_timeout, &from.create))
+                                     &from.max_readers, &from.lock_timeout, &from.group, &from.create))
         return NULL;
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     PyObject *path = NULL;

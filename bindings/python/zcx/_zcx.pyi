@@ -31,6 +31,7 @@ class Store:
         durability: Literal["none", "commit"] | None = None,
         max_readers: int | None = None,
         lock_timeout: _Seconds | None = None,
+        group: str | None = None,
         create: bool = True,
     ) -> Self: ...
     @property

@@ -14,12 +14,13 @@ class Store(_zcx.Store):
     """A directory that programs share payloads through.
 
     Store(path=None, *, database=None, budget=None, map_size=None, durability=None,
-          max_readers=None, lock_timeout=None, create=True)
+          max_readers=None, lock_timeout=None, group=None, create=True)
 
     `path` defaults to $ZCX_PATH, else /dev/shm/zcx-<uid>, else $XDG_RUNTIME_DIR/zcx, else
     /tmp/zcx-<uid>. `budget` and `map_size` are bytes, `durability` is "none" or "commit"; they and
-    `max_readers` are fixed at creation. `lock_timeout` is seconds. All threads may use a store at
-    once; after a fork the child opens its own. Keys are text or bytes, of 1 to 511 bytes; text is
+    `max_readers` are fixed at creation. `lock_timeout` is seconds. `group` is the name or number of a
+    group whose members share the store; without it a store is its owner's only, and every opener
+    names it. All threads may use a store at once; after a fork the child opens its own. Keys are text or bytes, of 1 to 511 bytes; text is
     stored as UTF-8, and keys that are UTF-8 come back as text.
     """
 

@@ -15,6 +15,7 @@ struct store_options { // 0 and empty: the default, see zcx_store_open in zcx.h
     std::uint32_t max_readers = 0;                      // fixed at creation
     bool create = true;                                 // false: ENOTFOUND when there is none
     milliseconds lock_timeout{0};
+    std::string group{}; // whose members share the store; every opener names it
 };
 
 // May be used by all threads at once. Its views, loans, scans and batches have to be gone before it
@@ -36,6 +37,7 @@ public:
         given.max_readers = options.max_readers;
         given.flags = options.create ? 0 : ZCX_OPEN_EXISTING;
         given.lock_timeout_ms = options.lock_timeout.count();
+        given.group = options.group.empty() ? nullptr : options.group.c_str();
         detail::check(zcx_store_open, &made, path.empty() ? nullptr : path.c_str(), &given);
         store_.reset(made);
     }

@@ -87,7 +87,7 @@ fn layouts() -> Vec<Layout> {
             content_type, dtype, shape, ndim, order, in_slot, slot, generation, checksum, length,
             transaction, created, expires),
         layout!("zcx_store_options", zcx_store_options: struct_size, database, budget, map_size,
-            durability, max_readers, flags, lock_timeout_ms),
+            durability, max_readers, flags, lock_timeout_ms, group),
         layout!("zcx_scan_options", zcx_scan_options: struct_size, prefix, prefix_length, from,
             from_length, to, to_length, limit, flags),
         layout!("zcx_array", zcx_array: struct_size, dtype, shape, ndim, order, nbytes, data),

@@ -28,6 +28,7 @@ pub struct zcx_store_options {
     pub max_readers: u32,
     pub flags: u32,
     pub lock_timeout_ms: i64,
+    pub group: *const c_char,
 }
 
 pub const ZCX_SCAN_REVERSE: u32 = 1;

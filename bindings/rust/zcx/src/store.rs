@@ -42,6 +42,9 @@ pub struct StoreOptions {
     pub existing: bool,
     /// For any lock that another process holds; zero: ten seconds.
     pub lock_timeout: Duration,
+    /// Name or number of a group whose members share the store; every opener names it. Empty: the
+    /// store is its owner's only.
+    pub group: String,
 }
 
 /// A store, open. Used by all threads at once.
@@ -77,6 +80,10 @@ impl Store {
         raw.struct_size = size_of::<zcx_store_options>();
         if !options.database.is_empty() {
             raw.database = database.as_ptr();
+        }
+        let group = c_string("group's name", &options.group)?;
+        if !options.group.is_empty() {
+            raw.group = group.as_ptr();
         }
         raw.budget = options.budget;
         raw.map_size = options.map_size;

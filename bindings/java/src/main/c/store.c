@@ -1,15 +1,17 @@
 /* Store and Loan. */
 #include "zcxjni.h"
 
-static jlong storeOpen(JNIEnv *env, jclass class, jbyteArray path, jbyteArray database, jlong budget,
-                       jlong map_size, jint durability, jint readers, jint flags, jlong timeout_ms)
+static jlong storeOpen(JNIEnv *env, jclass class, jbyteArray path, jbyteArray database, jbyteArray group,
+                       jlong budget, jlong map_size, jint durability, jint readers, jint flags, jlong timeout_ms)
 {
     (void)class;
     zcx_store *store = NULL;
     zcx_error error = ZCX_ERROR_INIT;
     char *where = zcxj_bytes(env, path), *name = zcxj_bytes(env, database);
+    char *shared = zcxj_bytes(env, group);
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     options.database = name;
+    options.group = shared;
     options.budget = (uint64_t)budget;
     options.map_size = (uint64_t)map_size;
     options.durability = (zcx_durability)durability;
@@ -19,6 +21,7 @@ static jlong storeOpen(JNIEnv *env, jclass class, jbyteArray path, jbyteArray da
     (void)!zcx_store_open(&store, where, &options, &error);
     zcxj_bytes_end(env, path, where);
     zcxj_bytes_end(env, database, name);
+    zcxj_bytes_end(env, group, shared);
     zcxj_throw(env, &error);
     return NUMBER(store);
 }
@@ -159,7 +162,7 @@ static void loanDiscard(JNIEnv *env, jclass class, jlong loan)
 }
 
 static const JNINativeMethod methods[] = {
-    NATIVE(storeOpen, "([B[BJJIIIJ)J"),
+    NATIVE(storeOpen, "([B[B[BJJIIIJ)J"),
     NATIVE(storeClose, "(J)V"),
     NATIVE(storePath, "(J)[B"),
     NATIVE(storeDatabase, "(J)[B"),

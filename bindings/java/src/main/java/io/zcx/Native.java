@@ -58,8 +58,8 @@ final class Native {
 
     private static Path findInLibraryPath(String name) {
         for (String directory : System.getProperty("java.library.path", "").split(":")) {
-            Path file = Path.of(directory.isEmpty() ? "." : directory, name).toAbsolutePath();
-            if (Files.isRegularFile(file)) {
+            Path file = Path.of(directory, name).toAbsolutePath();
+            if (!directory.isEmpty() && Files.isRegularFile(file)) { // empty: the current one, unnamed
                 return file;
             }
         }
@@ -131,7 +131,7 @@ final class Native {
     static native ByteBuffer buffer(long address, long length);
     static native long addressOf(ByteBuffer direct);
 
-    static native long storeOpen(byte[] path, byte[] database, long budget, long mapSize,
+    static native long storeOpen(byte[] path, byte[] database, byte[] group, long budget, long mapSize,
             int durability, int maxReaders, int flags, long lockTimeoutMs);
     static native void storeClose(long store);
     static native byte[] storePath(long store);

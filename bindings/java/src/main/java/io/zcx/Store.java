@@ -19,6 +19,7 @@ public final class Store implements AutoCloseable {
         private int maxReaders;
         private int flags;
         private Duration lockTimeout = Duration.ZERO;
+        private String group;
 
         /** The records' database; default "default". */
         public Options database(String name) {
@@ -55,6 +56,12 @@ public final class Store implements AutoCloseable {
             return this;
         }
 
+        /** The name or number of a group whose members share the store; every opener names it. */
+        public Options group(String name) {
+            group = name;
+            return this;
+        }
+
         /** For locks that another process holds; default 10 s. */
         public Options lockTimeout(Duration timeout) {
             lockTimeout = timeout;
@@ -80,7 +87,7 @@ public final class Store implements AutoCloseable {
     /** Creates the store unless it is there or options say not to. */
     public static Store open(Path path, Options options) {
         return new Store(Native.storeOpen(Native.bytes(path == null ? null : path.toString()),
-                Native.bytes(options.database), options.budget, options.mapSize, options.durability,
+                Native.bytes(options.database), Native.bytes(options.group), options.budget, options.mapSize, options.durability,
                 options.maxReaders, options.flags, options.lockTimeout.toMillis()));
     }
 
