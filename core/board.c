@@ -31,6 +31,11 @@ int zcxi_allocate(int file, uint64_t offset, uint64_t length)
     return 0;
 }
 
+void zcxi_no_readahead(void *map, size_t length)
+{
+    madvise(map, length, MADV_RANDOM);
+}
+
 /* ---- layout: offsets from the budget alone ------------------------------------------------------- */
 
 static size_t round_up(size_t size)
@@ -187,6 +192,7 @@ zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory,
         status = zcxi_fail_errno(error, errno, "cannot map the board of", path);
         goto done;
     }
+    zcxi_no_readahead(base, board->size);
     madvise(base, board->size, MADV_DONTFORK); /* a child's map would keep our OFD locks alive */
     lay_out(board, base);
     if (!sized || !valid(board, manifest)) {

@@ -178,6 +178,10 @@ zcx_status zcxi_board_back_journal(struct zcxi_board *board, uint32_t changes, z
 /* fallocate that goes on after signals, in chunks of 4 MiB. Returns an errno. */
 int zcxi_allocate(int file, uint64_t offset, uint64_t length);
 
+/* For each map of a sparse file. What ext4 reads ahead it keeps in folios of many pages, and a write to
+ * one page then needs blocks for all of the folio, holes too: on a full disk a SIGBUS (Linux 6.18). */
+void zcxi_no_readahead(void *map, size_t length);
+
 static inline bool zcxi_slot_exists(const struct zcxi_board *board, uint32_t number)
 {
     return number &&

@@ -13,14 +13,16 @@
                               more than a 64th of the budget */
 #define RESERVE 256        /* pages that what grows the store leaves for deletes and publishes */
 
-static bool ahead_needed(const struct zcxi_env *env)
-{
-    return env->manifest.durability != ZCX_DURABILITY_COMMIT; /* pwrite reports a full disk itself */
-}
-
 static int allocate_pages(struct zcxi_env *env, uint64_t from, uint64_t to)
 {
     return zcxi_allocate(env->data_file, from * env->page_size, (to - from) * env->page_size);
+}
+
+static int punch_pages(struct zcxi_env *env, uint64_t from, uint64_t to)
+{
+    off_t length = (off_t)((to - from) * env->page_size);
+    return fallocate(env->data_file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                     (off_t)(from * env->page_size), length) ? errno : 0;
 }
 
 static uint64_t least(uint64_t one, uint64_t other)
@@ -85,7 +87,6 @@ bool zcxi_room_ahead(struct zcxi_env *env, uint64_t changes)
     struct zcxi_board_header *header = env->board.header;
     const struct zcxi_need need = {.changes = changes};
     uint64_t last;
-    if (!ahead_needed(env)) return false;
     zcxi_env_last_transaction(env, &last);
     uint64_t to = least(last + 1 + AHEAD + growth(env, &need) + RESERVE, map_pages(env));
     if (to <= header->backed_to) return false;
@@ -105,7 +106,6 @@ zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_err
     uint64_t last, pages = need->pages, more = growth(env, need), end = map_pages(env);
     if (need->bytes && !fits_small(env, more))
         return zcxi_fail(error, ZCX_EFULL, ENOSPC, "%s has no room in its budget", env->path);
-    if (!ahead_needed(env)) return ZCX_OK;
     zcxi_env_last_transaction(env, &last);
     bool grows = pages || need->bytes;
     uint64_t to = last + 1 + AHEAD + more;
@@ -115,10 +115,15 @@ zcx_status zcxi_room(struct zcxi_env *env, const struct zcxi_need *need, zcx_err
         result = extend(env, last, least(to, end), grows);
     if (result == ENOSPC && !pages && grows && free_pages(env, more + USUAL))
         result = extend(env, last, least(to, end), false); /* for it takes those */
+    if (result == ENOSPC && !grows && free_pages(env, more + AHEAD)) result = 0; /* likewise */
     if (!result && pages) {
-        uint64_t from = last + 1 + pages;
-        result = allocate_pages(env, from, least(from + 2 * AHEAD + RESERVE, end));
+        uint64_t behind = last + 1 + pages, stop = least(behind + 2 * AHEAD + RESERVE, end);
+        /* Without WRITEMAP the commit writes the slot itself: of a full disk it says "I/O error". */
+        bool written = env->manifest.durability == ZCX_DURABILITY_COMMIT;
+        uint64_t from = !written ? behind : header->backed_to;
+        if (from < stop) result = allocate_pages(env, from, stop);
         ZCXI_POINT(room.ahead);
+        if (result && written) (void)punch_pages(env, from, stop);
     }
     if (!result) return ZCX_OK;
     return zcxi_fail(error, result == ENOSPC ? ZCX_EFULL : ZCX_ESYSTEM, result,
@@ -135,8 +140,7 @@ void zcxi_room_return(struct zcxi_env *env)
     if (to <= from + step(env)) return;
     header->backed_to = from;
     ZCXI_POINT(room.lowered);
-    fallocate(env->data_file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-              (off_t)(from * env->page_size), (off_t)((to - from) * env->page_size));
+    (void)punch_pages(env, from, to);
 }
 
 /* LMDB puts a large value behind the last page, where zcxi_room allocated what follows it; when it
@@ -213,8 +217,7 @@ bool zcxi_room_small(struct zcxi_env *env)
 {
     uint64_t last;
     zcxi_env_last_transaction(env, &last);
-    bool memory = !ahead_needed(env) ||
-                  env->board.header->backed_to >= last + 1 + AHEAD + RESERVE / 2 ||
+    bool memory = env->board.header->backed_to >= last + 1 + AHEAD + RESERVE / 2 ||
                   free_pages(env, AHEAD);
     return memory && fits_small(env, 0);
 }
@@ -277,10 +280,5 @@ int zcxi_room_punch(struct zcxi_env *env, uint32_t slot)
 {
     struct zcxi_slot *entry = &env->board.slots[slot];
     if (!zcxi_room_holds(env, slot)) return EINVAL;
-    off_t from = (off_t)((entry->page + 1) * env->page_size);
-    off_t length = (off_t)((uint64_t)(entry->pages - 1) * env->page_size);
-    if (!length) return 0;
-    return fallocate(env->data_file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from, length)
-               ? errno
-               : 0;
+    return entry->pages == 1 ? 0 : punch_pages(env, entry->page + 1, entry->page + entry->pages);
 }

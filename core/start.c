@@ -147,6 +147,7 @@ static zcx_status map_data(struct zcxi_env *env, zcx_error *error)
                          env->data_file, 0);
     if (reading == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map", env->path);
     env->reading = reading;
+    zcxi_no_readahead(reading, env->map_size);
     if (zcxi_registry_foreign_map(env, &length))
         return zcxi_fail(error, ZCX_EBUSY, 0,
                          "another LMDB or libzcx in this process has %s/data.mdb open: load one "
@@ -155,6 +156,7 @@ static zcx_status map_data(struct zcxi_env *env, zcx_error *error)
                          env->data_file, 0);
     if (writing == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map", env->path);
     env->writing = writing;
+    zcxi_no_readahead(writing, env->map_size);
     madvise(writing, env->map_size, MADV_DONTFORK);
     return ZCX_OK;
 }
@@ -170,6 +172,7 @@ static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
     void *map = mmap(NULL, env->lock_size, PROT_READ | PROT_WRITE, MAP_SHARED, env->guard, 0);
     if (map == MAP_FAILED) return zcxi_fail_errno(error, errno, "cannot map lock.mdb of",
                                                        env->path);
+    zcxi_no_readahead(map, env->lock_size);
     madvise(map, env->lock_size, MADV_DONTFORK); /* a child's map would keep the guard's lock alive */
     env->lock_map = map;
     uint32_t words[2];

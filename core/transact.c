@@ -3,6 +3,11 @@
 #include "clock.h"
 #include "journal.h"
 #include "readers.h"
+#include "store.h"
+
+#include <errno.h>
+
+#define PATIENCE ZCXI_S
 
 /* Who publishes into a store that was removed is told within a second, not by every call. */
 static zcx_status fresh(struct zcxi_env *env, uint64_t now, zcx_error *error)
@@ -13,19 +18,22 @@ static zcx_status fresh(struct zcxi_env *env, uint64_t now, zcx_error *error)
     return status;
 }
 
-zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *need, zcxi_work work,
-                                void *context, zcx_error *error)
+static zcx_status prepare(struct zcxi_env *env, const struct zcxi_need *need, uint64_t now,
+                          zcx_error *error)
+{
+    zcx_status status = fresh(env, now, error);
+    return status ? status : zcxi_room(env, need, error);
+}
+
+static zcx_status carry_out(struct zcxi_env *env, const struct zcxi_need *need, uint64_t now,
+                            zcxi_work work, void *context, zcx_error *error)
 {
     MDB_txn *transaction;
-    uint64_t now = zcxi_now_coarse();
-    zcx_status status = fresh(env, now, error);
-    if (!status) status = zcxi_room(env, need, error);
-    if (status) return status;
     zcxi_journal_begin(env, now);
     int result = mdb_txn_begin(env->lmdb, NULL, 0, &transaction);
     if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction");
     ZCXI_POINT(transact.begun);
-    status = work(env, transaction, context, error);
+    zcx_status status = work(env, transaction, context, error);
     ZCXI_POINT(transact.worked);
     if (status)
         mdb_txn_abort(transaction);
@@ -35,12 +43,65 @@ zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *ne
     return status;
 }
 
+zcx_status zcxi_transact_locked(struct zcxi_env *env, const struct zcxi_need *need, zcxi_work work,
+                                void *context, zcx_error *error)
+{
+    uint64_t now = zcxi_now_coarse();
+    zcx_status status = prepare(env, need, now, error);
+    return status ? status : carry_out(env, need, now, work, context, error);
+}
+
+/* Who frees, or publishes what was lent, is not refused for a reader that was preempted in a snapshot,
+ * which keeps LMDB from using the pages that it has: the reader gets some time. */
+static bool worth_waiting(struct zcxi_env *env, const struct zcxi_need *need, uint64_t *start)
+{
+    int dead;
+    uint64_t last = zcxi_env_last_transaction(env, NULL), now = zcxi_monotonic();
+    if (need->bytes || need->pages || zcxi_oldest_snapshot(env, last, NULL) >= last) return false;
+    if (!*start) *start = now;
+    mdb_reader_check(env->lmdb, &dead);
+    return now - *start <= PATIENCE;
+}
+
+/* As prepare, under the mutex, which it has taken when it says ZCX_OK. Who asks for memory gets its
+ * message from zcxi_until_room. */
+__attribute__((cold)) static zcx_status prepare_patiently(struct zcxi_env *env,
+                                                          const struct zcxi_need *need,
+                                                          zcx_error *error)
+{
+    char holders[400];
+    uint64_t start = 0;
+    zcx_status status;
+    for (;;) {
+        status = zcxi_env_lock(env, error);
+        if (status) return status;
+        zcx_error why = ZCX_ERROR_INIT;
+        status = prepare(env, need, zcxi_now_coarse(), &why);
+        if (!status) return ZCX_OK;
+        zcxi_env_unlock(env);
+        if (status != ZCX_EFULL || need->bytes || need->pages) {
+            if (error && !error->status) *error = why;
+            return status;
+        }
+        if (!worth_waiting(env, need, &start)) break;
+        zcxi_sleep(ZCXI_MS);
+    }
+    zcxi_holders_text(env, holders, sizeof holders);
+    return zcxi_fail(error, status, ENOSPC, "no room for a change: %s", holders);
+}
+
 zcx_status zcxi_transact(struct zcxi_env *env, const struct zcxi_need *need, zcxi_work work,
                          void *context, zcx_error *error)
 {
     zcx_status status = zcxi_env_lock(env, error);
     if (status) return status;
-    status = zcxi_transact_locked(env, need, work, context, error);
+    uint64_t now = zcxi_now_coarse();
+    if (prepare(env, need, now, NULL)) {
+        zcxi_env_unlock(env);
+        status = prepare_patiently(env, need, error);
+        if (status) return status;
+    }
+    status = carry_out(env, need, now, work, context, error);
     zcxi_env_unlock(env);
     return status;
 }
