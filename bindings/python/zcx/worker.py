@@ -25,12 +25,11 @@ from .errors import CalculatorError, Cancelled, Error, InvalidArgument, Timeout
 
 
 def load(name: str) -> Any:
-    """What "module:Class" names; the current directory is looked in, too."""
+    """What "module:Class" names, on Python's path: under `python -m` that begins with the current
+    directory, and under `python -P -m` it does not have it."""
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
         raise InvalidArgument(f"{name!r} is no calculator: it must be module:Class")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
     return getattr(importlib.import_module(module), attribute)
 
 
