@@ -94,6 +94,7 @@ static int open_again(struct daemon *daemon)
     zcx_store *store;
     options.flags = ZCX_OPEN_EXISTING;
     options.database = common->database;
+    options.group = common->group;
     options.lock_timeout_ms = common->lock_ms;
     zcx_status status = zcx_store_open(&store, common->path, &options, &error);
     if (!status) {
