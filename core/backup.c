@@ -67,16 +67,18 @@ static zcx_status open_directory(struct target *target, const char *destination,
 
 static zcx_status open_data(struct target *target, const struct zcxi_env *env, zcx_error *error)
 {
+    char where[ZCXI_PATH_OWN];
+    zcx_status status = zcxi_access_file(&target->file, target->directory, "data.mdb",
+                                         O_RDWR | O_CREAT, target->partial, error);
+    if (status) return status;
     int result = mdb_env_create(&target->lmdb);
     if (!result) result = mdb_env_set_mapsize(target->lmdb, env->map_size);
     if (!result) result = mdb_env_set_maxdbs(target->lmdb, ZCXI_DATABASES);
     if (!result)
-        result = mdb_env_open(target->lmdb, target->partial, /* nobody else's, so without locks */
+        result = mdb_env_open(target->lmdb, zcxi_path_own(where, target->directory, ""),
+                              /* nobody else's, so without locks */
                               MDB_WRITEMAP | MDB_NOSYNC | MDB_NOLOCK | MDB_NORDAHEAD, 0600);
-    if (result) return zcxi_fail_lmdb(error, result, "LMDB cannot write a backup");
-    target->file = openat(target->directory, "data.mdb", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    return target->file < 0 ? zcxi_fail_errno(error, errno, "cannot open data.mdb of", target->partial)
-                            : ZCX_OK;
+    return result ? zcxi_fail_lmdb(error, result, "LMDB cannot write a backup") : ZCX_OK;
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------- */

@@ -191,6 +191,12 @@ zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, gid_
     return status;
 }
 
+const char *zcxi_path_own(char out[ZCXI_PATH_OWN], int directory, const char *name)
+{
+    snprintf(out, ZCXI_PATH_OWN, "/proc/self/fd/%d/%s", directory, name);
+    return out;
+}
+
 /* ---- The budget ------------------------------------------------------------------------------ */
 
 /* MemAvailable in bytes; UINT64_MAX where the kernel does not say. */

@@ -20,6 +20,11 @@ zcx_status zcxi_path_choose(char *out, const char *path, zcx_error *error);
 zcx_status zcxi_path_open(int *directory, char *resolved, const char *path, gid_t group, bool create,
                           zcx_error *error);
 
+/* For LMDB, which takes paths: `name` in the directory that was checked, whatever its own path leads to
+ * by now. Returns `out`. */
+#define ZCXI_PATH_OWN 64
+const char *zcxi_path_own(char out[ZCXI_PATH_OWN], int directory, const char *name);
+
 /* The default budget in bytes for a new store in `directory`, as zcx_store_open says. EFULL when
  * not even the least that a store needs is free. */
 zcx_status zcxi_path_budget(uint64_t *out, int directory, const char *path, zcx_error *error);

@@ -4,6 +4,7 @@
 #include "journal.h"
 #include "lock.h"
 #include "owners.h"
+#include "path.h"
 #include "readers.h"
 #include "recover.h"
 #include "registry.h"
@@ -131,13 +132,6 @@ static zcx_status open_file(struct zcxi_env *env, int *file, const char *name, z
     return zcxi_access_file(file, env->directory, name, O_RDWR | O_CREAT, env->path, error);
 }
 
-/* For LMDB: in the directory that was checked, whatever its path leads to by now. */
-#define OWN_PATH 64
-static void own_path(char out[OWN_PATH], const struct zcxi_env *env, const char *name)
-{
-    snprintf(out, OWN_PATH, "/proc/self/fd/%d/%s", env->directory, name);
-}
-
 static zcx_status map_data(struct zcxi_env *env, zcx_error *error)
 {
     size_t length;
@@ -188,7 +182,7 @@ static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
  * one, are there before its name is. */
 static zcx_status make_data(struct zcxi_env *env, zcx_error *error)
 {
-    char name[OWN_PATH];
+    char name[ZCXI_PATH_OWN];
     int file;
     MDB_env *lmdb;
     if (!faccessat(env->directory, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW)) return ZCX_OK;
@@ -196,11 +190,12 @@ static zcx_status make_data(struct zcxi_env *env, zcx_error *error)
     zcx_status status = open_file(env, &file, "data.mdb.new", error); /* with a store's modes */
     if (status) return status;
     close(file);
-    own_path(name, env, "data.mdb.new");
     int result = mdb_env_create(&lmdb);
     if (result) return zcxi_fail_lmdb(error, result, "LMDB cannot make the store");
     result = mdb_env_set_mapsize(lmdb, env->map_size);
-    if (!result) result = mdb_env_open(lmdb, name, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (!result)
+        result = mdb_env_open(lmdb, zcxi_path_own(name, env->directory, "data.mdb.new"),
+                              MDB_NOSUBDIR | MDB_NOLOCK, 0600);
     if (!result) result = mdb_env_sync(lmdb, 1);
     mdb_env_close(lmdb);
     if (result) return zcxi_fail_lmdb(error, result, "LMDB cannot make the store");
@@ -218,13 +213,12 @@ static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
     mdb_version(&major, &minor, NULL);
     if (major != 0 || minor != 9)
         return zcxi_fail(error, ZCX_EVERSION, 0, "zcx knows LMDB 0.9, not %d.%d", major, minor);
-    char where[OWN_PATH];
-    own_path(where, env, "");
+    char where[ZCXI_PATH_OWN];
     int result = mdb_env_create(&env->lmdb);
     if (!result) result = mdb_env_set_mapsize(env->lmdb, env->map_size);
     if (!result) result = mdb_env_set_maxdbs(env->lmdb, ZCXI_DATABASES);
     if (!result) result = mdb_env_set_maxreaders(env->lmdb, env->manifest.max_readers);
-    if (!result) result = mdb_env_open(env->lmdb, where, flags, 0600);
+    if (!result) result = mdb_env_open(env->lmdb, zcxi_path_own(where, env->directory, ""), flags, 0600);
     if (result) {
         mdb_env_close(env->lmdb);
         env->lmdb = NULL;
