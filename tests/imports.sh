@@ -5,6 +5,7 @@
 # Usage: imports.sh <file> ...
 set -eu
 for file; do
+    test -s "$file"
     found=$(nm -D --undefined-only "$file" |
         grep -E ' (system|popen|execl[ep]?|execvpe?|fexecve|posix_spawnp?|wordexp|fork|vfork|dlmopen)(@|$)') || continue
     echo "$file imports $found"

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <lmdb.h>
 
-enum { KEPT = 8192, REFUSALS = 4 };
+enum { KEPT = 32768, REFUSALS = 4 };
 
 struct kept { /* a committed record */
     uint64_t length;
