@@ -21,6 +21,7 @@ fn a_store_is_opened_as_asked() {
         max_readers: 1024,
         lock_timeout: Duration::from_secs(5),
         existing: false,
+        group: String::new(),
     };
     let missing = StoreOptions { existing: true, ..options.clone() };
     let path = place.path().join("store");
