@@ -17,6 +17,7 @@ pub const ZCX_DURABILITY_NONE: zcx_durability = 1;
 pub const ZCX_DURABILITY_COMMIT: zcx_durability = 2;
 
 pub const ZCX_OPEN_EXISTING: u32 = 1;
+pub const ZCX_OPEN_REBUILD: u32 = 2;
 
 #[repr(C)]
 pub struct zcx_store_options {
@@ -49,6 +50,26 @@ pub struct zcx_scan_options {
 }
 
 pub const ZCX_SWEEP_TRIM: u32 = 1;
+
+#[repr(C)]
+pub struct zcx_sweep_options {
+    pub struct_size: usize,
+    pub flags: u32,
+    pub idle_ms: i64,
+    pub every_ms: i64,
+    pub rest: Option<unsafe extern "C" fn(context: *mut c_void, ns: u64) -> bool>,
+    pub context: *mut c_void,
+}
+
+pub const ZCX_REPAIR_RECORDS: u32 = 1;
+
+#[repr(C)]
+pub struct zcx_backup_options {
+    pub struct_size: usize,
+    pub durability: zcx_durability,
+    pub progress: Option<unsafe extern "C" fn(context: *mut c_void, done: u64, total: u64) -> bool>,
+    pub context: *mut c_void,
+}
 
 extern "C" {
     pub fn zcx_store_open(
@@ -218,6 +239,25 @@ extern "C" {
         json: *mut *mut c_char,
         store: *mut zcx_store,
         flags: u32,
+        error: *mut zcx_error,
+    ) -> zcx_status;
+    pub fn zcx_store_sweep_by(
+        json: *mut *mut c_char,
+        store: *mut zcx_store,
+        options: *const zcx_sweep_options,
+        error: *mut zcx_error,
+    ) -> zcx_status;
+    pub fn zcx_store_repair(
+        json: *mut *mut c_char,
+        store: *mut zcx_store,
+        flags: u32,
+        error: *mut zcx_error,
+    ) -> zcx_status;
+    pub fn zcx_store_backup(
+        json: *mut *mut c_char,
+        store: *mut zcx_store,
+        destination: *const c_char,
+        options: *const zcx_backup_options,
         error: *mut zcx_error,
     ) -> zcx_status;
     pub fn zcx_store_check(
