@@ -81,11 +81,12 @@ static int on_false(struct reader *reader, struct object *out)
 static int on_str(struct reader *reader, const char *base, const char *text, unsigned length,
                   struct object *out)
 {
+    if (!length) text = base;
     if (!zcxi_utf8(text, length))
         return stop(reader,
                     zcxi_fail(reader->error, ZCX_ECORRUPT, 0,
                               "the msgpack str at byte %zu is not UTF-8", (size_t)(text - base)));
-    return made(reader, reader->builder->str(reader->context, length ? text : base, length), out);
+    return made(reader, reader->builder->str(reader->context, text, length), out);
 }
 
 static int on_bin(struct reader *reader, const char *base, const char *bytes, unsigned length,

@@ -164,6 +164,10 @@ static zcx_status make_call(zcx_call **out, const zcx_worker *worker,
     zcx_status status = zcx_reference_parse(&request, ZCX_ENCODING_MSGPACK, value + sizeof head,
                                             size - sizeof head, error);
     if (status) return status;
+    if (request->has_written) { /* which may leave out everything else */
+        zcx_reference_free(request);
+        return zcxi_fail(error, ZCX_EINVAL, 0, "it is an answer, not a request");
+    }
     struct zcxi_served *served = calloc(1, sizeof *served);
     if (!served) {
         zcx_reference_free(request);
