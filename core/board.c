@@ -6,6 +6,7 @@
 #include "path.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -159,6 +160,22 @@ static zcx_status initialise(struct zcxi_board *board, const struct zcxi_manifes
     return ZCX_OK; /* the magic is written when the board is filled: zcxi_recover_board */
 }
 
+/* Through a description of its own, for a map keeps its description open: while somebody looks at our
+ * memory, as ps does, after we died or called exec, our OFD locks would say that we live. */
+static char *map_board(const struct zcxi_board *board)
+{
+    char same[32];
+    snprintf(same, sizeof same, "/proc/self/fd/%d", board->file);
+    int file = open(same, O_RDWR | O_CLOEXEC);
+    if (file < 0) return MAP_FAILED;
+    char *base = mmap(NULL, board->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+    close(file);
+    if (base == MAP_FAILED) return base;
+    zcxi_no_readahead(base, board->size);
+    madvise(base, board->size, MADV_DONTFORK);
+    return base;
+}
+
 zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory, int life,
                            const struct zcxi_manifest *manifest, const char *path, zcx_error *error)
 {
@@ -186,14 +203,11 @@ zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory,
         status = zcxi_fail_errno(error, errno, "cannot size the board of", path);
         goto done;
     }
-    char *base = mmap(NULL, board->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                      board->file, 0);
+    char *base = map_board(board);
     if (base == MAP_FAILED) {
         status = zcxi_fail_errno(error, errno, "cannot map the board of", path);
         goto done;
     }
-    zcxi_no_readahead(base, board->size);
-    madvise(base, board->size, MADV_DONTFORK); /* a child's map would keep our OFD locks alive */
     lay_out(board, base);
     if (!sized || !valid(board, manifest)) {
         *fresh = true;

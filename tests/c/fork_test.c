@@ -1,9 +1,12 @@
 /* Fork: the child may call nothing on what it inherited, and harms nothing of its parent's. */
 #include "stores.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 static char *path;
 static zcx_store *store;
@@ -252,6 +255,20 @@ static int die_and_leave_a_child(void *context)
     return 0;
 }
 
+/* A sweep frees what the dead parent held, while `alive`, which it left, still lives. */
+static void expect_only_us(pid_t alive)
+{
+    bool lives = !kill(alive, 0);
+    json_t *report = sweep(store, 0), *stat = stat_of(store);
+    kill(alive, SIGKILL);
+    assert_true(lives);
+    assert_int_equal(number(report, "dead_processes", NULL), 1);
+    json_decref(report);
+    assert_int_equal(number(stat, "slots", "loaned", "slots", NULL), 0);
+    assert_int_equal(json_array_size(json_object_get(stat, "holders")), 1);
+    json_decref(stat);
+}
+
 static void a_child_keeps_no_lock_of_a_dead_parent(void **state)
 {
     (void)state;
@@ -260,14 +277,60 @@ static void a_child_keeps_no_lock_of_a_dead_parent(void **state)
     assert_int_equal(pipe(ready) | pipe(go), 0);
     assert_int_equal(exit_status(spawn(die_and_leave_a_child, NULL)), 128 + SIGKILL);
     assert_int_equal(read(ready[0], &grandchild, sizeof grandchild), sizeof grandchild);
-    assert_int_equal(kill(grandchild, 0), 0); /* it lives */
-    json_t *report = sweep(store, 0);
-    assert_int_equal(number(report, "dead_processes", NULL), 1);
-    json_decref(report);
-    json_t *stat = stat_of(store);
-    assert_int_equal(number(stat, "slots", "loaned", "slots", NULL), 0);
-    assert_int_equal(json_array_size(json_object_get(stat, "holders")), 1);
-    json_decref(stat);
+    expect_only_us(grandchild);
+    close(go[1]);
+}
+
+/* Whoever shares a process's memory keeps its maps, as ps does for the moment that it reads there. */
+__attribute__((noreturn)) static int share_memory(void *unused)
+{
+    (void)unused;
+    syscall(SYS_close_range, 3, ~0u, 0);
+    for (;;)
+        pause();
+}
+
+static int die_and_leave_memory(void *unused)
+{
+    (void)unused;
+    static char stack[65536];
+    zcx_store *mine;
+    zcx_loan *loan;
+    CHILD_EXPECTS(!zcx_store_open(&mine, path, NULL, NULL));
+    CHILD_EXPECTS(!zcx_store_loan(&loan, mine, 100000, 0, NULL));
+    pid_t child = clone(share_memory, stack + sizeof stack, CLONE_VM, NULL);
+    CHILD_EXPECTS(write(ready[1], &child, sizeof child) == sizeof child);
+    CHILD_EXPECTS(read(go[0], stack, 1) == 1); /* its files are closed */
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+static int files_of(pid_t process)
+{
+    char name[64];
+    int count = 0;
+    snprintf(name, sizeof name, "/proc/%d/fd", process);
+    DIR *directory = opendir(name);
+    assert_non_null(directory);
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    return count;
+}
+
+static void whose_memory_is_looked_at_is_dead_all_the_same(void **state)
+{
+    (void)state;
+    pid_t sharer;
+    put(store, "slot", 100000, 2);
+    assert_int_equal(pipe(ready) | pipe(go), 0);
+    pid_t child = spawn(die_and_leave_memory, NULL);
+    assert_int_equal(read(ready[0], &sharer, sizeof sharer), sizeof sharer);
+    while (files_of(sharer) > 5) /* two dots, and the standard ones */
+        usleep(1000);
+    assert_int_equal(write(go[1], "", 1), 1);
+    assert_int_equal(exit_status(child), 128 + SIGKILL);
+    expect_only_us(sharer);
     close(go[1]);
 }
 
@@ -363,6 +426,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_child_cannot_write_to_its_parents_loan, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_child_opens_its_own_and_so_does_its_child, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_child_keeps_no_lock_of_a_dead_parent, open_one, close_one),
+        cmocka_unit_test_setup_teardown(whose_memory_is_looked_at_is_dead_all_the_same, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_child_is_no_opener, open_one, close_one),
         cmocka_unit_test_setup_teardown(a_child_waits_for_no_thread_of_its_parent, open_one, close_one),
     };
