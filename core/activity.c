@@ -49,6 +49,7 @@ void zcxi_activity_note(const struct zcxi_env *env)
     struct zcxi_activity activity;
     zcxi_activity(env, &activity);
     atomic_store(&older->time, 0);
+    ZCXI_POINT(activity.cleared);
     atomic_store(&older->published, activity.published);
     atomic_store(&older->viewed, activity.viewed);
     atomic_store(&older->lent, activity.lent);

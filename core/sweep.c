@@ -73,6 +73,7 @@ static bool take_turn(struct sweep *sweep, uint64_t last)
         if (now - turn < PATIENCE || !atomic_compare_exchange_strong(&sweeping->turn, &turn, now))
             return false;
     }
+    ZCXI_POINT(sweep.turned);
     atomic_store(&sweeping->began, now);
     return true;
 }
@@ -87,7 +88,9 @@ static zcx_status go_through(struct sweep *sweep)
     atomic_fetch_add(&sweeping->looked, sweep->pass.looked);
     if (sweep->every) atomic_store(&sweeping->turn, 0);
     if (status || sweep->pass.stopped) return status;
+    ZCXI_POINT(sweep.passed);
     atomic_store(&sweeping->due, sweep->pass.due);
+    ZCXI_POINT(sweep.due);
     atomic_store(&sweeping->seen, last);
     return ZCX_OK;
 }

@@ -95,6 +95,7 @@ zcx_store *open_store_at(const char *path)
     zcx_store *store = NULL;
     zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
     options.budget = BUDGET;
+    if (getenv("ZCX_DURABLE")) options.durability = ZCX_DURABILITY_COMMIT;
     options.lock_timeout_ms = 60000; /* on a busy machine, under a sanitizer */
     for (;;) {
         zcx_error error = ZCX_ERROR_INIT;
@@ -155,7 +156,7 @@ int main(int count, char **words)
                  {"sweep", sweep},     {"visit", visit}, {"found", found},
                  {"leave", leave},     {"call", call},   {"work", work},
                  {"publish_first", publish_first}, {"await_first", await_first},
-                 {"once", once},       {"hold", hold}};
+                 {"mend", mend},       {"once", once},       {"hold", hold}};
     if (count != 6) {
         fprintf(stderr, "usage: actor ROLE STORE LEDGER PLACE SEED\n");
         return 2;

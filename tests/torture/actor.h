@@ -68,6 +68,7 @@ void wait_for_publishes(void);
 void publish_first(void);
 void await_first(void);
 void sweep(void);
+void mend(void);
 void visit(void);
 void found(void);
 void leave(void);

@@ -1,10 +1,11 @@
-"""actor.py ROLE STORE LEDGER PLACE SEED: an actor in Python, of the roles produce, view, call and work.
+"""actor.py ROLE STORE LEDGER PLACE SEED: an actor in Python, of the roles produce, view, call, work and leave.
 See actor.h, whose rules it follows."""
 
 import os
 import random
 import struct
 import sys
+import threading
 import time
 
 import numpy as np
@@ -164,6 +165,67 @@ class Actor:
                 view.release()
                 del view
             self.add("steps")
+
+    def take_views(self, views):
+        for key in range(layout.SHARED):
+            try:
+                views.append((key, self.store.view(str(key))))
+            except zcx.NotFound:
+                pass
+
+    def check_all(self, views, when):
+        for key, view in views:
+            self.check(view, key, when)
+
+    def end_a_thread(self):
+        views = []
+        thread = threading.Thread(target=self.take_views, args=[views])
+        thread.start()
+        thread.join()
+        self.publish(self.random.randrange(layout.SHARED), self.sequence())
+        self.check_all(views, "held by a thread that ended")
+
+    def fork(self, views):
+        """The child reads what it inherited, may not write, and lives as any other process."""
+        child = os.fork()
+        if not child:
+            self.check_all(views, "inherited over a fork")
+            try:
+                self.store.put("0", b"x")
+                self.complain("a forked child publishes through what it inherited")
+            except zcx.Forked:
+                pass
+            zcx.Store(self.path, budget=BUDGET, lock_timeout=60).exists("0")
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        if status not in (0, 9):
+            self.complain(f"a forked child ended with status {status:#x}")
+        self.check_all(views, "held over a fork")
+
+    def leave(self):
+        """Ends in all ways that a process can, with views and a loan in hand."""
+        views = []
+        while True:
+            self.add("steps")
+            self.take_views(views)
+            self.check_all(views, "held")
+            way = self.random.randrange(6)
+            if way < 2:
+                self.end_a_thread()
+            elif way < 4:
+                self.fork(views)
+            del views[:layout.SHARED]
+            if way < 4:
+                continue
+            try:
+                loan = self.store.loan(5000)
+            except zcx.Full:
+                continue
+            if way == 4:
+                os._exit(0)
+            if self.random.randrange(2):
+                os.execvp("true", ["true"])
+            return loan  # and so to the interpreter's own end
 
     def config(self):
         return {"name": "torture", "queue": "torture", "lmdb_enabled": True, "lmdb_db_path": self.path,

@@ -1,4 +1,4 @@
-/* Actors that publish, view, wait for and sweep records. */
+/* Actors that publish, view and wait for records. */
 #include "actor.h"
 
 #include <fcntl.h>
@@ -360,24 +360,5 @@ void await_first(void)
         MUST(zcx_view_envelope(view, &envelope, error));
         atomic_store(&mine->told[0], envelope.transaction);
         zcx_view_release(view);
-    }
-}
-
-/* ---- sweeping ------------------------------------------------------------------------------------------------------ */
-
-void sweep(void)
-{
-    zcx_store *store = open_store();
-    for (;; atomic_fetch_add(&mine->steps, 1)) {
-        char *report;
-        zcx_error failure = ZCX_ERROR_INIT;
-        rest_if_asked(NULL, 0, 0);
-        zcx_status status = zcx_store_sweep(NULL, store, below(4) ? 0 : ZCX_SWEEP_TRIM, &failure);
-        if (status && status != ZCX_EFULL) complain("sweep: %s", failure.message);
-        if (below(8) == 0) {
-            MUST(zcx_store_stat(&report, store, error));
-            zcx_free(report);
-        }
-        usleep((useconds_t)below(4000));
     }
 }

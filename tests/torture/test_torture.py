@@ -7,8 +7,16 @@ from torture import SOAK
 
 
 def test_kills_at_random(show):
-    summary, violations = torture.kill_at_random(10_000 if SOAK else 150)
+    summary, violations = torture.kill_at_random(10_000 if SOAK else 120)
     show(summary)
+    assert not violations
+
+
+def test_kills_of_a_durable_store(show):
+    """Actors in C; what its disk has after a power cut is the durable tests' matter."""
+    cast = [one for one in torture.CAST if one[1] == "c"]
+    summary, violations = torture.kill_at_random(3000 if SOAK else 60, cast=cast, environment={"ZCX_DURABLE": "1"})
+    show(f"durable: {summary}")
     assert not violations
 
 

@@ -42,10 +42,10 @@ ACTORS = {"c": [BUILD / "tests/torture/actor"],
 COSTLY = {"java": 40, "python": 15}  # so many times less often killed: they take long to start
 
 CAST = [(role, "c") for role in
-        "produce produce view view wait wait sweep visit found leave call work work".split()]
+        "produce produce view view wait wait sweep mend visit found leave call work work".split()]
 CAST += [("produce", "cpp"), ("view", "cpp")]
 OTHERS = [("produce", "rust"), ("view", "rust"), ("work", "rust"), ("produce", "python"), ("view", "python"),
-          ("call", "python"), ("work", "python"), ("produce", "java"), ("view", "java"), ("work", "java")]
+          ("call", "python"), ("work", "python"), ("leave", "python"), ("produce", "java"), ("view", "java"), ("work", "java")]
 COME_TO_REST = "produce", "view", "wait", "sweep"
 
 
@@ -277,17 +277,12 @@ class Crew:
 # ---- the runs -------------------------------------------------------------------------------------------
 
 
-def cast_of(build_has_all):
-    return CAST + ([] if build_has_all else OTHERS)
-
-
-def kill_at_random(kills, seed=None, cast=None, library="whole", per_round=150, seconds=None):
+def kill_at_random(kills, seed=None, cast=None, per_round=150, environment=()):
     """Kills every few milliseconds. Returns the crew's summary and its violations."""
-    with Crew(cast or cast_of(SANITIZED), library, library != "whole", seed) as crew:
-        end = time.monotonic() + (seconds or 1e9)
+    with Crew(cast or (CAST if SANITIZED else CAST + OTHERS), seed=seed, environment=environment) as crew:
         try:
             crew.start_all()
-            while crew.kills < kills and time.monotonic() < end:
+            while crew.kills < kills:
                 for _ in range(min(per_round, kills)):
                     time.sleep(crew.random.random() * 0.006)
                     crew.look()
