@@ -44,8 +44,8 @@ static size_t round_up(size_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-/* Where each table lies; returns the file's size. `base` may be NULL, to count. */
-static size_t lay_out(struct zcxi_board *board, char *base)
+/* Where each table lies; returns the file's size. `base` may be 0, to count. */
+static size_t lay_out(struct zcxi_board *board, uintptr_t base)
 {
     size_t at = 0;
     size_t slots = board->slots_max, groups = slots / ZCXI_GROUP;
@@ -71,7 +71,7 @@ static void size_up(struct zcxi_board *board, uint64_t budget)
     if (slots > SLOTS_MOST) slots = SLOTS_MOST;
     board->slots_max = (uint32_t)(slots / (ZCXI_GROUP * 64) * (ZCXI_GROUP * 64));
     board->class_words = board->slots_max / ZCXI_GROUP / 64;
-    board->size = lay_out(board, NULL);
+    board->size = lay_out(board, 0);
 }
 
 static zcx_status back(struct zcxi_board *board, const void *start, size_t length, zcx_error *error)
@@ -122,30 +122,91 @@ zcx_status zcxi_board_back_counts(struct zcxi_board *board, uint32_t owner, zcx_
 /* ---- opening --------------------------------------------------------------------------------------- */
 
 /* By pread: a hole must not be touched. */
-static bool valid(const struct zcxi_board *board, const struct zcxi_manifest *manifest)
+static bool read_header(int file, struct zcxi_board_header *header)
 {
     char boot_id[37];
-    struct zcxi_board_header found, *header = &found;
-    if (pread(board->file, header, sizeof found, 0) != sizeof found) return false;
-    return header->magic == ZCXI_BOARD_MAGIC && header->version == ZCXI_BOARD_VERSION &&
-           !memcmp(header->uuid, manifest->uuid, sizeof manifest->uuid) && zcxi_boot_id(boot_id) &&
+    return pread(file, header, sizeof *header, 0) == sizeof *header &&
+           header->version == ZCXI_BOARD_VERSION && zcxi_boot_id(boot_id) &&
            !memcmp(header->boot_id, boot_id, sizeof boot_id);
 }
 
-/* An empty board over whatever was in the file. */
-static zcx_status initialise(struct zcxi_board *board, const struct zcxi_manifest *manifest,
-                             const char *path, zcx_error *error)
+bool zcxi_board_known(const struct zcxi_board *board, const struct zcxi_manifest *manifest)
+{
+    struct zcxi_board_header header;
+    return read_header(board->file, &header) &&
+           !memcmp(header.uuid, manifest->uuid, sizeof manifest->uuid);
+}
+
+bool zcxi_board_recent(int directory)
+{
+    struct zcxi_board_header header;
+    int file = openat(directory, "board", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool recent = file >= 0 && read_header(file, &header);
+    if (file >= 0) close(file);
+    return recent;
+}
+
+/* Zeroes the board from `first` to `last`, or to its end. What has memory keeps it: on a full tmpfs it
+ * would be gone. */
+static int clear(const struct zcxi_board *board, const void *first, const void *last)
+{
+    const char *base = (const char *)board->header;
+    off_t at = (const char *)first - base;
+    off_t end = last ? (const char *)last - base : (off_t)board->size;
+    while ((at = lseek(board->file, at, SEEK_DATA)) >= 0 && at < end) {
+        off_t hole = lseek(board->file, at, SEEK_HOLE);
+        if (hole < 0) return errno;
+        if (hole > end) hole = end;
+        memset((char *)board->header + at, 0, (size_t)(hole - at));
+        at = hole;
+    }
+    return at >= 0 || errno == ENXIO ? 0 : errno;
+}
+
+/* All of it, but for what outlives its makers: the claims of who died, so that these deaths are
+ * counted; which slots have memory (recover.c, which enters them anew); what went on. */
+static int clear_all(struct zcxi_board *board, bool known)
 {
     struct zcxi_board_header *header = board->header;
-    if (ftruncate(board->file, 0) || ftruncate(board->file, (off_t)board->size))
-        return zcxi_fail_errno(error, errno, "cannot size the board of", path);
-    ZCXI_POINT(board.sized);
+    board->known = known;
+    if (!known) return clear(board, header, NULL);
+    const uint32_t claims = atomic_load(&header->claims);
+    const uint64_t published = atomic_load(&header->journal.published);
+    const uint64_t lent = atomic_load(&header->journal.lent);
+    struct zcxi_header_counters counters;
+    struct zcxi_sweeping before;
+    memcpy(&counters, &header->counters, sizeof counters);
+    memcpy(&before, &header->sweeping, sizeof before);
+    int result = clear(board, header, board->claims);
+    if (!result) result = clear(board, board->claims + ZCXI_CLAIMS, board->slots);
+    if (!result) result = clear(board, board->slots + board->slots_max, NULL);
+    if (result) return result;
+    atomic_store(&header->claims, claims);
+    atomic_store(&header->journal.published, published);
+    atomic_store(&header->journal.lent, lent);
+    memcpy(&header->counters, &counters, sizeof counters);
+    atomic_store(&header->sweeping.finished, atomic_load(&before.finished));
+    atomic_store(&header->sweeping.sweeps, atomic_load(&before.sweeps));
+    atomic_store(&header->sweeping.looked, atomic_load(&before.looked));
+    atomic_store(&header->sweeping.failed, atomic_load(&before.failed));
+    atomic_store(&header->sweeping.longest_hold, atomic_load(&before.longest_hold));
+    return 0;
+}
+
+zcx_status zcxi_board_make(struct zcxi_board *board, bool known,
+                           const struct zcxi_manifest *manifest, const char *path, zcx_error *error)
+{
+    struct zcxi_board_header *header = board->header;
+    int result = zcxi_allocate(board->file, 0, PAGE); /* a hole must not be touched */
+    if (!result) result = clear_all(board, known);
+    if (result) return zcxi_fail_errno(error, result, "cannot clear the board of", path);
+    ZCXI_POINT(board.cleared);
     size_t fixed = (size_t)((char *)board->changes - (char *)header) + PAGE;
     zcx_status status = back(board, header, fixed, error);
     if (!status) status = zcxi_board_back(board, 0, error);
     if (status) return status;
     ZCXI_POINT(board.backed);
-    int result = zcxi_mutex_init(&header->mutex);
+    result = zcxi_mutex_init(&header->mutex);
     ZCXI_POINT(board.mutex);
     if (result) return zcxi_fail_errno(error, result, "cannot make the mutex of", path);
     header->version = ZCXI_BOARD_VERSION;
@@ -153,11 +214,11 @@ static zcx_status initialise(struct zcxi_board *board, const struct zcxi_manifes
     if (!zcxi_boot_id(header->boot_id))
         return zcxi_fail(error, ZCX_ESYSTEM, 0, "the kernel does not tell this boot's id");
     ZCXI_POINT(board.named);
-    /* An owner of this board is none of an earlier one's, whose claims and call ids may live on. */
+    /* An owner of this board is none of an earlier one's, whose claims and call ids live on. */
     header->incarnations = zcxi_now() / ZCXI_MS;
     atomic_store(&header->slots, 1);
     ZCXI_POINT(board.started);
-    return ZCX_OK; /* the magic is written when the board is filled: zcxi_recover_board */
+    return ZCX_OK;
 }
 
 /* Through a description of its own, for a map keeps its description open: while somebody looks at our
@@ -176,27 +237,32 @@ static char *map_board(const struct zcxi_board *board)
     return base;
 }
 
-zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory, int life,
+static zcx_status stale(const char *path, zcx_error *error)
+{
+    return zcxi_fail(error, ZCX_ESTALE, 0,
+                     "the board of %s was removed or changed while processes have it open: end them, "
+                     "then open it again", path);
+}
+
+zcx_status zcxi_board_open(struct zcxi_board *board, bool *alone, int directory, int life,
                            const struct zcxi_manifest *manifest, const char *path, zcx_error *error)
 {
     struct stat info;
     zcx_status status = ZCX_OK;
-    *fresh = false;
     size_up(board, manifest->budget);
     status = zcxi_path_file_limit(board->size, path, error);
     if (status) return status;
     board->file = -1;
     status = zcxi_access_file(&board->file, directory, "board", O_RDWR | O_CREAT, path, error);
     if (status) return status;
+    *alone = zcxi_ofd_lock(life, F_WRLCK, ZCXI_LIFE_BYTE);
     if (fstat(board->file, &info)) {
         status = zcxi_fail_errno(error, errno, "cannot stat the board of", path);
         goto done;
     }
     bool sized = (uint64_t)info.st_size == board->size;
-    if (!sized && !zcxi_ofd_lock(life, F_WRLCK, ZCXI_LIFE_BYTE)) {
-        status = zcxi_fail(error, ZCX_ESTALE, 0,
-                           "the board of %s was removed or changed while processes have it open: "
-                           "end them, then open it again", path);
+    if (!sized && !*alone) {
+        status = stale(path, error);
         goto done;
     }
     if (!sized && (ftruncate(board->file, 0) || ftruncate(board->file, (off_t)board->size))) {
@@ -208,19 +274,13 @@ zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory,
         status = zcxi_fail_errno(error, errno, "cannot map the board of", path);
         goto done;
     }
-    lay_out(board, base);
-    if (!sized || !valid(board, manifest)) {
-        *fresh = true;
-        if (!zcxi_ofd_lock(life, F_WRLCK, ZCXI_LIFE_BYTE))
-            status = zcxi_fail(error, ZCX_ESTALE, 0,
-                               "the board of %s belongs to another store or boot while processes "
-                               "have it open: end them, then open it again", path);
-        else
-            status = initialise(board, manifest, path, error);
-    }
+    lay_out(board, (uintptr_t)base);
+    if (!*alone &&
+        (!zcxi_board_known(board, manifest) || board->header->magic != ZCXI_BOARD_MAGIC))
+        status = stale(path, error);
 done:
     if (!status && !zcxi_ofd_lock(life, F_RDLCK, ZCXI_LIFE_BYTE))
-        status = zcxi_fail(error, ZCX_EBUSY, 0, "the board of %s is being initialised", path);
+        status = zcxi_fail(error, ZCX_EBUSY, 0, "the board of %s is being made", path);
     if (status) zcxi_board_close(board);
     return status;
 }

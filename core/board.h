@@ -1,9 +1,9 @@
 /* The board: a mapped file of shared words that lives as long as the machine. Header, owners, the
  * journal, and for each slot its word, its pins and its bit among the available ones.
  *
- * Nothing here is needed to read a store: it is rebuilt from data.mdb when it is not there. Every
- * size is computed from store.json, never read from the board, and every index that comes out of it
- * is checked against those. The file is sparse: what is touched was allocated before (a hole on a
+ * Nothing here is needed to read a store: who opens one that nobody has open builds it anew from
+ * data.mdb. Every size is computed from store.json, never read from the board, and every index that
+ * comes out of it is checked against those. The file is sparse: what is touched was allocated before (a hole on a
  * full tmpfs is a SIGBUS), tables per group of 64 slots by whoever creates the first of them. */
 #ifndef ZCXI_BOARD_H
 #define ZCXI_BOARD_H
@@ -143,6 +143,7 @@ struct zcxi_board_header {
 
 struct zcxi_board {
     int file;
+    bool known; /* it was made anew from one of the same store and boot */
     size_t size;
     uint32_t slots_max;
     struct zcxi_board_header *header;
@@ -159,11 +160,26 @@ struct zcxi_board {
 };
 
 /* Opens the board of the store in `directory` for a process that holds open.lock; `life` is that
- * file, whose life byte this read-locks for good. A board that is missing, of another store or of
- * another boot is initialised if nobody lives (*fresh is set), else ZCX_ESTALE. */
-zcx_status zcxi_board_open(struct zcxi_board *board, bool *fresh, int directory, int life,
+ * file, whose life byte this read-locks for good. *alone: nobody else has the store open, and the
+ * caller makes the board anew; else one that is missing, of another store or of another boot is
+ * ZCX_ESTALE. */
+zcx_status zcxi_board_open(struct zcxi_board *board, bool *alone, int directory, int life,
                            const struct zcxi_manifest *manifest, const char *path,
                            zcx_error *error);
+
+/* Is what is in the file of this store and this boot, if not complete? Its journal then tells of a
+ * commit that nobody lived to settle. */
+bool zcxi_board_known(const struct zcxi_board *board, const struct zcxi_manifest *manifest);
+
+/* An empty board over whatever was in the file; of a `known` one it keeps the claims, whose owners are
+ * dead, the slots' entries, and counts. Its magic is written when it is filled (zcxi_recover_slots). */
+zcx_status zcxi_board_make(struct zcxi_board *board, bool known,
+                           const struct zcxi_manifest *manifest, const char *path,
+                           zcx_error *error);
+
+/* Does the board in `directory` say that it is of this boot? */
+bool zcxi_board_recent(int directory);
+
 void zcxi_board_close(struct zcxi_board *board);
 
 /* Allocates the tables of slot `number`'s group. Under the mutex. */

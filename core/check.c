@@ -5,6 +5,7 @@
 #include "queue.h"
 #include "readers.h"
 #include "record.h"
+#include "verify.h"
 #include "walk.h"
 
 #include <inttypes.h>
@@ -56,6 +57,22 @@ static void note_damaged(struct zcxi_check *check, enum zcxi_mend mend, MDB_dbi 
     *damaged = (struct zcxi_damaged){.mend = mend, .database = database, .name = name, .crc = crc,
                                      .key_length = (uint16_t)key->mv_size};
     memcpy(damaged->key, key->mv_data, key->mv_size);
+}
+
+/* LMDB's tree. One that is damaged is not read any further: LMDB would believe it. */
+static zcx_status check_tree(struct zcxi_env *env, zcx_error *error)
+{
+    MDB_txn *reader;
+    uint32_t index;
+    zcx_status status = zcxi_env_lock(env, error);
+    if (status) return status;
+    status = zcxi_reader_take(env, &reader, &index, error);
+    if (!status) {
+        status = zcxi_verify_tree(env, reader, error);
+        zcxi_reader_give(env, index);
+    }
+    zcxi_env_unlock(env);
+    return status;
 }
 
 /* Through a view of its own, so that the payload can be looked at while the store goes on. */
@@ -273,7 +290,8 @@ zcx_status zcxi_check(struct zcxi_check *check, struct zcxi_env *env, zcx_error 
     if (!check->named || !check->before)
         return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to check %s", env->path);
     note_published(check, env);
-    zcx_status status = zcxi_env_lock(env, error);
+    zcx_status status = check_tree(env, error);
+    if (!status) status = zcxi_env_lock(env, error);
     if (status) return status;
     status = zcxi_list_databases(env, &check->databases, &check->database_count, error);
     zcxi_env_unlock(env);

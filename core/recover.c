@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* A slot that a creation committed but did not live to enter; or, on a fresh board, any. */
-static zcx_status enter_slots(struct zcxi_env *env, MDB_txn *transaction, zcx_error *error)
+static zcx_status enter_slots(struct zcxi_env *env, MDB_txn *transaction, bool fresh,
+                              zcx_error *error)
 {
     uint32_t known = atomic_load(&env->board.header->slots);
     MDB_val key = {sizeof known, &known}, value;
@@ -25,10 +26,15 @@ static zcx_status enter_slots(struct zcxi_env *env, MDB_txn *transaction, zcx_er
         bool sound = !zcxi_env_locate(env, transaction, number, &page, &pages, NULL);
         status = zcxi_board_back(&env->board, number, error);
         if (status) break;
+        /* Whether it has memory only the board said; if that was lost, a trim finds out. */
+        bool charged = !fresh || !env->board.known ||
+                       atomic_load(&env->board.slots[number].charged);
         zcxi_slot_enter(&env->board, number, page, pages,
                         zcxi_word_idle(sound ? ZCXI_FREE : ZCXI_PUBLISHED, 0, false));
         ZCXI_POINT(recover.entered);
-        if (sound) atomic_store(&env->board.slots[number].charged, true); /* a trim finds out */
+        if (sound)
+            atomic_store(&env->board.slots[number].charged,
+                         charged || zcxi_room_filled(env, number));
     }
     mdb_cursor_close(cursor);
     if (!status && result != MDB_NOTFOUND)
@@ -46,12 +52,9 @@ static void adopt_record(struct zcxi_env *env, const MDB_val *key, const MDB_val
                          NULL) ||
         !(header.flags & ZCXI_FLAG_SLOT) || !zcxi_slot_exists(&env->board, header.slot))
         return;
-    struct zcxi_slot *slot = &env->board.slots[header.slot];
-    if (zcxi_word_state(atomic_load(&slot->word)) == ZCXI_PUBLISHED) return;
-    slot->charged = true;
-    ZCXI_POINT(adopt.charged);
-    atomic_store(&slot->word, zcxi_word_idle(ZCXI_PUBLISHED, header.generation, true));
-    ZCXI_POINT(adopt.published);
+    uint64_t word = atomic_load(&env->board.slots[header.slot].word);
+    if (zcxi_word_state(word) == ZCXI_FREE)
+        zcxi_slot_adopt(&env->board, header.slot, header.generation);
 }
 
 static zcx_status adopt_database(struct zcxi_env *env, MDB_txn *transaction, const char *name,
@@ -130,10 +133,11 @@ zcx_status zcxi_recover_slots(struct zcxi_env *env, bool fresh, zcx_error *error
     MDB_txn *transaction = NULL;
     int result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &transaction);
     if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction to recover");
-    zcx_status status = enter_slots(env, transaction, error);
+    zcx_status status = enter_slots(env, transaction, fresh, error);
     if (!status && fresh) {
         status = adopt_records(env, transaction, error);
         retire_others(env, mdb_txn_id(transaction));
+        env->board.header->journal.last = mdb_txn_id(transaction);
     }
     mdb_txn_abort(transaction);
     zcxi_room_recount(env);

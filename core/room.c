@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define AHEAD 64           /* pages that the tree may grow by in one transaction of one change */
 #define USUAL 16           /* and what it usually takes */
@@ -267,6 +268,14 @@ bool zcxi_room_holds(const struct zcxi_env *env, uint32_t slot)
     uint64_t end = map_pages(env);
     return entry->pages && entry->page >= 2 && entry->page < end &&
            entry->pages <= end - entry->page;
+}
+
+bool zcxi_room_filled(const struct zcxi_env *env, uint32_t slot)
+{
+    const struct zcxi_slot *entry = &env->board.slots[slot];
+    off_t end = (off_t)((entry->page + entry->pages) * env->page_size);
+    off_t data = lseek(env->data_file, (off_t)((entry->page + 1) * env->page_size), SEEK_DATA);
+    return data >= 0 ? data < end : errno != ENXIO;
 }
 
 int zcxi_room_payload(struct zcxi_env *env, uint32_t slot)

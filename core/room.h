@@ -49,6 +49,9 @@ void zcxi_room_recount(struct zcxi_env *env);
 /* Whether the slot lies inside the map, as a damaged board may deny. */
 bool zcxi_room_holds(const struct zcxi_env *env, uint32_t slot);
 
+/* Has it any memory behind its first page? */
+bool zcxi_room_filled(const struct zcxi_env *env, uint32_t slot);
+
 /* Gives a slot's payload memory; the caller owns the slot as a loan. Returns an errno. */
 int zcxi_room_payload(struct zcxi_env *env, uint32_t slot);
 

@@ -210,6 +210,16 @@ void zcxi_slot_enter(struct zcxi_board *board, uint32_t slot, uint64_t page, uin
     if (zcxi_word_state(word) == ZCXI_FREE) zcxi_slot_offer(board, slot);
 }
 
+void zcxi_slot_adopt(struct zcxi_board *board, uint32_t slot, uint32_t generation)
+{
+    struct zcxi_slot *entry = &board->slots[slot];
+    entry->charged = true;
+    ZCXI_POINT(adopt.charged);
+    atomic_store(&entry->word, zcxi_word_idle(ZCXI_PUBLISHED, generation, true));
+    ZCXI_POINT(adopt.published);
+    withdraw(board, slot, entry->class);
+}
+
 void zcxi_slot_give_back(struct zcxi_board *board, uint32_t slot, uint64_t word)
 {
     if (!atomic_compare_exchange_strong(&board->slots[slot].word, &word, turned(word, ZCXI_FREE)))

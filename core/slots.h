@@ -90,6 +90,9 @@ bool zcxi_slot_take_idle(struct zcxi_board *board, const struct zcxi_self *self,
 void zcxi_slot_enter(struct zcxi_board *board, uint32_t slot, uint64_t page, uint32_t pages,
                      uint64_t word);
 
+/* free → published, on a board that is being made: a record names this generation of the slot. */
+void zcxi_slot_adopt(struct zcxi_board *board, uint32_t slot, uint32_t generation);
+
 /* loaned → free, by the loan's owner (`word` is the loan's) or by who reaps it. */
 void zcxi_slot_give_back(struct zcxi_board *board, uint32_t slot, uint64_t word);
 

@@ -9,6 +9,7 @@
 #include "recover.h"
 #include "registry.h"
 #include "room.h"
+#include "verify.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,10 @@
 static zcx_status discard_stale(struct zcxi_env *env, zcx_error *error)
 {
     const char *names[] = {"data.mdb", "lock.mdb", "board", "store.json"};
+    if (zcxi_board_recent(env->directory))
+        return zcxi_fail(error, ZCX_ECORRUPT, 0,
+                         "%s/store.json: \"boot_id\" is of an earlier boot, but the store's board is "
+                         "of this one", env->path);
     if (zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE))
         return zcxi_fail(error, ZCX_ESTALE, 0, "%s is of an earlier boot, yet open elsewhere",
                          env->path);
@@ -80,9 +85,14 @@ static zcx_status settle_manifest(struct zcxi_env *env, const zcx_store_options 
     return status ? status : zcxi_manifest_accept(manifest, env->path, options, error);
 }
 
-static zcx_status truncate_board(struct zcxi_env *env, zcx_error *error)
+/* For ZCX_OPEN_REBUILD: nothing of it is kept then. */
+static zcx_status empty_board(struct zcxi_env *env, zcx_error *error)
 {
     int board;
+    if (zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE))
+        return zcxi_fail(error, ZCX_EBUSY, 0,
+                         "processes have %s open: its board can be made anew when they have ended",
+                         env->path);
     if (faccessat(env->directory, "board", F_OK, AT_SYMLINK_NOFOLLOW)) return ZCX_OK;
     zcx_status status = zcxi_access_file(&board, env->directory, "board", O_RDWR, env->path, error);
     if (status) return status;
@@ -92,36 +102,24 @@ static zcx_status truncate_board(struct zcxi_env *env, zcx_error *error)
     return status;
 }
 
-static zcx_status empty_board(struct zcxi_env *env, zcx_error *error)
+/* Who lives has the old data.mdb mapped, and would not share a new one. */
+static zcx_status check_not_removed(struct zcxi_env *env, bool alone, zcx_error *error)
 {
-    if (zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE))
-        return zcxi_fail(error, ZCX_EBUSY, 0,
-                         "processes have %s open: its board can be made anew when they have ended",
-                         env->path);
-    return truncate_board(env, error);
-}
-
-/* A board says where things lie in one data.mdb: without that file it is worth nothing, and beside a
- * new one it would lend the new one's tree. */
-static zcx_status empty_orphan(struct zcxi_env *env, zcx_error *error)
-{
-    if (!faccessat(env->directory, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW) || errno != ENOENT)
+    if (alone || !faccessat(env->directory, "data.mdb", F_OK, AT_SYMLINK_NOFOLLOW) || errno != ENOENT)
         return ZCX_OK;
-    if (zcxi_ofd_taken(env->open_lock, F_WRLCK, ZCXI_LIFE_BYTE))
-        return zcxi_fail(error, ZCX_ESTALE, 0,
-                         "data.mdb of %s was removed while processes have it open: end them, then "
-                         "open it again", env->path);
-    return truncate_board(env, error);
+    return zcxi_fail(error, ZCX_ESTALE, 0,
+                     "data.mdb of %s was removed while processes have it open: end them, then open it "
+                     "again", env->path);
 }
 
-/* Likewise a board of another data.mdb, such as before a backup of it was put back. */
+/* Or another was put in its place, such as a backup. */
 static zcx_status check_same_data(struct zcxi_env *env, zcx_error *error)
 {
     uint64_t last = zcxi_env_last_transaction(env, NULL), known = env->board.header->journal.last;
     if (known <= last + 1) return ZCX_OK;
-    return zcxi_fail(error, ZCX_ECORRUPT, 0,
-                     "data.mdb of %s is at transaction %lu, its board at %lu: it was replaced; end "
-                     "all processes that have the store open, then remove its file \"board\"",
+    return zcxi_fail(error, ZCX_ESTALE, 0,
+                     "data.mdb of %s is at transaction %lu, its board at %lu: it was replaced while "
+                     "processes have it open: end them, then open it again",
                      env->path, (unsigned long)last, (unsigned long)known);
 }
 
@@ -203,6 +201,22 @@ static zcx_status make_data(struct zcxi_env *env, zcx_error *error)
     return zcxi_fail_errno(error, errno, "cannot name data.mdb of", env->path);
 }
 
+/* Nobody has the store open, so nothing is believed that lies around: an unfinished commit is made
+ * good by the old board's journal, the board is made anew, and LMDB gets only a file that it can read. */
+static zcx_status begin_alone(struct zcxi_env *env, zcx_error *error)
+{
+    struct stat data;
+    zcx_status status = ZCX_OK;
+    if (fstat(env->data_file, &data))
+        return zcxi_fail_errno(error, errno, "cannot stat data.mdb of", env->path);
+    uint64_t size = (uint64_t)data.st_size;
+    bool known = zcxi_board_known(&env->board, &env->manifest);
+    if (known && size >= 2 * (uint64_t)env->page_size) status = zcxi_meta_guard(env, error);
+    if (!status) status = zcxi_verify_metas(env, size, error);
+    if (!status) status = zcxi_board_make(&env->board, known, &env->manifest, env->path, error);
+    return status;
+}
+
 /* ---- LMDB --------------------------------------------------------------------------------------------------- */
 
 static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
@@ -254,15 +268,25 @@ static zcx_status sync_names(struct zcxi_env *env, zcx_error *error)
     return zcxi_fail_errno(error, result, "cannot write to disk the directory", env->path);
 }
 
-static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *error)
+static zcx_status verify(struct zcxi_env *env, zcx_error *error)
+{
+    MDB_txn *reader;
+    int result = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &reader);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot begin a transaction to verify");
+    zcx_status status = zcxi_verify_tree(env, reader, error);
+    mdb_txn_abort(reader);
+    return status;
+}
+
+static zcx_status settle_store(struct zcxi_env *env, bool alone, zcx_error *error)
 {
     zcx_status status = zcxi_recover_commit(env, error); /* before anything is committed */
-    if (!status) status = check_same_data(env, error);
+    if (!status) status = alone ? verify(env, error) : check_same_data(env, error);
     if (!status) status = zcxi_env_database(env, &env->slots_db, "zcx.slots", MDB_INTEGERKEY, error);
     ZCXI_POINT(start.slots);
     if (!status) status = zcxi_env_database(env, &env->queue_db, "zcx.queue", 0, error);
     ZCXI_POINT(start.queue);
-    if (!status) status = zcxi_recover_slots(env, fresh, error);
+    if (!status) status = zcxi_recover_slots(env, alone, error);
     if (!status) status = zcxi_owner_claim(env, error);
     ZCXI_POINT(start.owner);
     if (!status) status = zcxi_readers_claim(env, error);
@@ -274,24 +298,26 @@ static zcx_status settle_store(struct zcxi_env *env, bool fresh, zcx_error *erro
 /* Under open.lock, the mutex over everything from the guard to the owner's entry. */
 zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zcx_error *error)
 {
-    bool fresh;
+    bool alone;
     zcx_status status = settle_manifest(env, options, error);
     ZCXI_POINT(start.manifest);
     if (status) return status;
-    status = empty_orphan(env, error);
-    if (!status && options->flags & ZCX_OPEN_REBUILD) status = empty_board(env, error);
+    if (options->flags & ZCX_OPEN_REBUILD) status = empty_board(env, error);
     if (status) return status;
     env->map_size = env->manifest.map_size;
     env->page_size = env->manifest.page_size;
     env->page_header = LMDB_PAGE_HEADER;
     env->leaf_most = ((env->page_size - LMDB_PAGE_HEADER) / 2 & ~1u) - 2;
-    status = zcxi_board_open(&env->board, &fresh, env->directory, env->open_lock, &env->manifest,
+    status = zcxi_board_open(&env->board, &alone, env->directory, env->open_lock, &env->manifest,
                              env->path, error);
+    if (!status) status = check_not_removed(env, alone, error);
     if (!status) status = make_data(env, error);
     if (!status) status = map_data(env, error);
     ZCXI_POINT(start.data);
     if (!status) status = map_lock(env, error);
     ZCXI_POINT(start.lock_file);
+    if (!status && alone) status = begin_alone(env, error);
+    ZCXI_POINT(start.board);
     if (status) return status;
     size_t table = env->board.slots_max * sizeof *env->verified;
     env->verified = mmap(NULL, table, PROT_READ | PROT_WRITE,
@@ -305,7 +331,7 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
     ZCXI_POINT(start.locked);
     status = open_lmdb(env, error);
     ZCXI_POINT(start.lmdb);
-    if (!status) status = settle_store(env, fresh, error);
+    if (!status) status = settle_store(env, alone, error);
     zcxi_env_unlock(env);
     return status;
 }

@@ -284,6 +284,12 @@ static int rebuild_elsewhere(void *context)
     return (int)rebuild(NULL);
 }
 
+static int open_elsewhere(void *context)
+{
+    (void)context;
+    return (int)try_open(in_path("r"), ZCX_OPEN_EXISTING, NULL);
+}
+
 static void a_board_that_is_in_the_way_is_made_anew(void **state)
 {
     (void)state;
@@ -293,8 +299,8 @@ static void a_board_that_is_in_the_way_is_made_anew(void **state)
     assert_int_equal(exit_status(spawn(rebuild_elsewhere, NULL)), ZCX_EBUSY);
     assert_at(store, "k", SIZE, 1);
     store->env->board.header->journal.last += 1000; /* a board of later than its data.mdb */
-    close_store(store);
-    FAILS(ZCX_ECORRUPT, try_open(in_path("r"), ZCX_OPEN_EXISTING, error), "board");
+    assert_int_equal(exit_status(spawn(open_elsewhere, NULL)), ZCX_ESTALE);
+    close_store(store); /* the last one: who opens it next believes no board */
     OK(rebuild(error));
     store = open_here();
     assert_at(store, "k", SIZE, 1);

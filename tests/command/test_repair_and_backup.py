@@ -90,15 +90,24 @@ def test_the_dead_are_repaired(filled):
     assert report["sound"] and report["left"] == []
 
 
-def test_a_board_of_another_data_file(filled):
+def test_a_data_file_put_back_is_what_counts(filled):
     data = (filled.path / "data.mdb").read_bytes()[: 32 << 20]
     for _ in range(5):
         filled.run("put", "a", "--ttl=never", stdin=b"later")
     with open(filled.path / "data.mdb", "r+b") as file:
         file.write(data)
-    result = filled.run("doctor", code=4)
-    assert "make its board anew" in result.stdout.decode()
-    filled.error("get", "a", code=4)
-    text = filled.out("doctor", "--repair").decode()
-    assert "made the board anew" in text
+    assert "The store is sound" in filled.out("doctor").decode()
     assert filled.out("get", "a") == b"a" * 500_000
+
+
+def test_a_damaged_data_file_is_named(filled):
+    with open(filled.path / "data.mdb", "r+b") as file:
+        for page in range(2, 100):
+            file.seek(page * 4096 + 10)
+            if file.read(2) == b"\2\0":  # a leaf's flags
+                file.seek(page * 4096 + 12)
+                file.write(b"\xff\xff")
+    result = filled.run("doctor", code=4)
+    assert "data.mdb" in (result.stdout + result.stderr).decode()
+    assert "damaged" in (result.stdout + result.stderr).decode()
+    assert "data.mdb" in filled.error("get", "a", code=4)
