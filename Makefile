@@ -34,11 +34,24 @@ bench: build python rust java ## Print the figures of the README (DISK=directory
 	$(PYTHON) bench/bench.py
 
 soak: build python rust java ## Run the long tier of the crash tests
-	for test in step crash recovery concurrency queue powercut backup repair; do \
+	for test in step crash recovery mutated concurrency queue powercut backup repair; do \
 	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
 	ZCX_SOAK=1 $(PYTHON) -m pytest -q tests/torture
 	$(call compile,asan)
 	ZCX_SOAK=1 ZCX_BUILD=build/asan $(PYTHON) -m pytest -q tests/torture
+
+fuzz: ## Fuzz what strangers can write, MINUTES=10 a target, with clang's libFuzzer
+	@.ci/packages clang libclang-rt-14-dev
+	$(call compile,fuzz)
+	@tests/fuzz/run.sh build/fuzz/tests/fuzz build/fuzz/corpus $(or $(MINUTES),10)
+
+coverage: packages ## Measure what of core/ the tests in C reach
+	@.ci/python
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check 'gcovr>=7'
+	$(call compile,coverage)
+	@find build/coverage -name '*.gcda' -delete
+	ctest --preset coverage
+	@$(PYTHON) tests/coverage.py build/coverage
 
 install: build java ## Install headers, library, command, man page and jar (PREFIX=/usr/local)
 	cmake --install $(RELEASE) --prefix $(or $(PREFIX),/usr/local)
@@ -97,5 +110,5 @@ check-torture: python rust java
 check-examples: python rust java
 	$(PYTHON) examples/flights/demo.py
 
-.PHONY: help demo test bench soak install clean packages build python rust java checks \
+.PHONY: help demo test bench soak fuzz coverage install clean packages build python rust java checks \
     check-c check-memory check-threads check-python check-command check-rust check-java check-languages check-torture check-examples
