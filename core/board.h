@@ -4,7 +4,9 @@
  * Nothing here is needed to read a store: who opens one that nobody has open builds it anew from
  * data.mdb. Every size is computed from store.json, never read from the board, and every index that
  * comes out of it is checked against those. The file is sparse: what is touched was allocated before (a hole on a
- * full tmpfs is a SIGBUS), tables per group of 64 slots by whoever creates the first of them. */
+ * full tmpfs is a SIGBUS), tables per group of 64 slots by whoever creates the first of them.
+ *
+ * What is true or not is a uint8_t: a bool that somebody wrote 6 to is undefined. */
 #ifndef ZCXI_BOARD_H
 #define ZCXI_BOARD_H
 
@@ -39,7 +41,7 @@ struct zcxi_owner {
     _Atomic uint32_t workers; /* of this process that take requests … */
     char queue[ZCXI_QUEUE_SHOWN]; /* … from this queue: the last one opened, cut */
     _Atomic uint32_t sleepers;    /* threads of this process that sleep on a wait word */
-    _Atomic bool counted;         /* the entry's counts have memory, and are right for all its owners */
+    _Atomic uint8_t counted;      /* the entry's counts have memory, and are right for all its owners */
 };
 
 struct zcxi_count { /* activity.h: written by who has the reader of its number */
@@ -66,7 +68,7 @@ struct zcxi_slot {
     uint64_t page;            /* of data.mdb: where its value's first page is */
     uint32_t pages;
     uint8_t class;
-    _Atomic bool charged; /* counted in the header's `charged`; written under the mutex */
+    _Atomic uint8_t charged; /* counted in the header's `charged`; written under the mutex */
 };
 
 struct zcxi_group {
@@ -128,14 +130,14 @@ struct zcxi_board_header {
     uint64_t incarnations;
     uint32_t groups; /* whose tables are allocated */
     _Atomic uint32_t claims; /* entries ever used are 0 … this - 1 */
-    bool unsettled;  /* somebody died holding the mutex, and nobody has made all of it good yet */
+    uint8_t unsettled;  /* somebody died holding the mutex, and nobody has made all of it good yet */
 
     _Alignas(64) _Atomic uint32_t slots; /* slots are 1 … this - 1 */
     _Atomic uint32_t owners;             /* entries ever used are 0 … this - 1 */
 
     _Alignas(64) _Atomic uint64_t safe;  /* a slot retired by T may be recycled if T + 2 <= safe */
     _Atomic uint64_t stuck;              /* a snapshot that somebody waited for in vain */
-    _Atomic bool slept;                  /* somebody sleeps, or once slept, on a wait word */
+    _Atomic uint8_t slept;               /* somebody sleeps, or once slept, on a wait word */
     _Atomic uint32_t commits;            /* the wait word of who waits for any commit */
     _Alignas(64) struct zcxi_header_counters counters;
     _Alignas(64) struct zcxi_sweeping sweeping;
