@@ -90,8 +90,10 @@ static bool check_record(struct zcxi_check *check, zcx_store *store, const void 
         if (!status && envelope.flags & ZCX_FLAG_CHECKSUM) status = zcx_view_verify(view, &error);
         zcx_view_release(view);
     }
-    if (status) find(check, "error", ZCXI_MEND_RECORD, "%s", error.message);
-    return !status;
+    bool damaged = status == ZCX_ECORRUPT || status == ZCX_EVERSION;
+    if (status)
+        find(check, "error", damaged ? ZCXI_MEND_RECORD : ZCXI_MEND_NOTHING, "%s", error.message);
+    return !damaged;
 }
 
 static zcx_status check_database(struct zcxi_env *env, MDB_dbi database, const char *name,
@@ -164,33 +166,35 @@ static bool name_slot(struct zcxi_check *check, struct zcxi_env *env, const char
     return !lent;
 }
 
-/* Which slots the records name: in one snapshot, under the lock, so that words and records agree. */
-static zcx_status name_slots(struct zcxi_env *env, MDB_dbi database, const char *name,
-                             void *context, zcx_error *error)
+static zcx_status name_slots(struct zcxi_check *check, struct zcxi_env *env, MDB_txn *reader,
+                             const struct zcxi_database *database, zcx_error *error)
 {
-    struct zcxi_check *check = context;
-    MDB_txn *reader;
     MDB_cursor *cursor;
     MDB_val key, value;
+    int result = mdb_cursor_open(reader, database->handle, &cursor);
+    if (result) return zcxi_fail_lmdb(error, result, "cannot check");
+    while (!(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
+        if (!name_slot(check, env, database->name, &key, &value))
+            note_damaged(check, ZCXI_MEND_RECORD, database->handle, database->name, &key,
+                         zcxi_crc32c(0, value.mv_data, value.mv_size));
+    mdb_cursor_close(cursor);
+    return result == MDB_NOTFOUND ? ZCX_OK : zcxi_fail_lmdb(error, result, "cannot check");
+}
+
+/* Which slots the records name: all databases in one snapshot, under the lock, so that words and
+ * records agree, and no slot goes from one record to another meanwhile. */
+static zcx_status name_all_slots(struct zcxi_check *check, struct zcxi_env *env, zcx_error *error)
+{
+    MDB_txn *reader;
     uint32_t index;
     zcx_status status = zcxi_env_lock(env, error);
     if (status) return status;
     status = zcxi_reader_take(env, &reader, &index, error);
-    if (status) goto done;
-    int result = mdb_cursor_open(reader, database, &cursor);
-    if (result) {
-        status = zcxi_fail_lmdb(error, result, "cannot check");
-        goto read;
+    if (!status) {
+        for (int i = 0; i < check->database_count && !status; i++)
+            status = name_slots(check, env, reader, &check->databases[i], error);
+        zcxi_reader_give(env, index);
     }
-    while (!(result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)))
-        if (!name_slot(check, env, name, &key, &value))
-            note_damaged(check, ZCXI_MEND_RECORD, database, name, &key,
-                         zcxi_crc32c(0, value.mv_data, value.mv_size));
-    if (result != MDB_NOTFOUND) status = zcxi_fail_lmdb(error, result, "cannot check");
-    mdb_cursor_close(cursor);
-read:
-    zcxi_reader_give(env, index);
-done:
     zcxi_env_unlock(env);
     return status;
 }
@@ -297,8 +301,7 @@ zcx_status zcxi_check(struct zcxi_check *check, struct zcxi_env *env, zcx_error 
     zcxi_env_unlock(env);
     for (int i = 0; i < check->database_count && !status; i++)
         status = check_database(env, check->databases[i].handle, check->databases[i].name, check, error);
-    for (int i = 0; i < check->database_count && !status; i++)
-        status = name_slots(env, check->databases[i].handle, check->databases[i].name, check, error);
+    if (!status) status = name_all_slots(check, env, error);
     if (!status) status = check_slots(check, env, error);
     if (!status) status = check_requests(check, env, error);
     if (!status) check_processes(check, env);

@@ -97,14 +97,21 @@ uint32_t zcxi_owners_reap(struct zcxi_env *env)
     return dead.count;
 }
 
-/* Another thread of this process, for which our locks are its own, may have reaped them meanwhile,
- * and a new process may have an entry. */
+/* Between two turns nobody's entry is locked, or a sweeper that is stopped there would make the dead
+ * seem alive. So others may have reaped them meanwhile, and a new process may have an entry. */
+static void rest(struct zcxi_env *env, const struct dead *dead)
+{
+    for (uint32_t i = 0; i < dead->count; i++)
+        unlock_entry(env, dead->owners[i]);
+}
+
 static void still_dead(struct zcxi_env *env, struct dead *dead)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < dead->count; i++) {
         const struct zcxi_owner *entry = &env->board.owners[dead->owners[i]];
         if (!atomic_load(&entry->state) || entry->incarnation != dead->incarnations[i]) continue;
+        if (!lock_entry(env, dead->owners[i])) continue;
         dead->owners[count] = dead->owners[i];
         dead->incarnations[count++] = dead->incarnations[i];
     }
@@ -119,18 +126,17 @@ zcx_status zcxi_owners_reap_in_turns(struct zcxi_env *env, uint32_t *count, zcx_
     bool first = true;
     do {
         zcx_status status = zcxi_hold_begin(&hold, env, error);
-        if (status) {
-            for (uint32_t i = 0; i < dead.count; i++)
-                unlock_entry(env, dead.owners[i]); /* for another to reap */
-            return status;
-        }
+        if (status) return status;
         if (first)
             find_dead(env, &dead);
         else
             still_dead(env, &dead);
         first = false;
         next = dead.count ? free_holdings(env, &dead, next, TURN) : 0;
-        if (!next) end_dead(env, &dead);
+        if (next)
+            rest(env, &dead);
+        else
+            end_dead(env, &dead);
         uint64_t held = zcxi_hold_end(&hold);
         ZCXI_POINT(reap.turn);
         if (next) zcxi_sleep(held); /* the others' turn */

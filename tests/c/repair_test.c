@@ -1,5 +1,6 @@
 /* Repairs: each damage is found, is left alone by a check, and is made good; also beside processes that
  * write and die. */
+#include "lock.h"
 #include "payload.h"
 #include "place.h"
 #include "queue.h"
@@ -75,6 +76,59 @@ static struct zcxi_slot *slot_at(zcx_store *store, const char *key)
     return slot;
 }
 
+/* Whoever asks for the mutex for the n-th time finds that a slot went from a record to one of another
+ * database just before; or `before_each` looks what others would see. */
+static int calls_to_go;
+static zcx_store *movers[2];
+static void (*before_each)(void);
+zcx_status __real_zcxi_env_lock(struct zcxi_env *env, zcx_error *error);
+zcx_status __wrap_zcxi_env_lock(struct zcxi_env *env, zcx_error *error);
+zcx_status __wrap_zcxi_env_lock(struct zcxi_env *env, zcx_error *error)
+{
+    if (calls_to_go && !--calls_to_go) {
+        (void)del(movers[0], "mine");
+        for (int i = 0; i < 3; i++)
+            put(movers[0], "x", 10, 1); /* so that the slot may be lent again */
+        put(movers[1], "mine", SIZE, 2);
+    }
+    if (before_each) before_each();
+    return __real_zcxi_env_lock(env, error);
+}
+
+static void what_moves_meanwhile_is_sound(void **state)
+{
+    (void)state;
+    bool ended = false;
+    uint32_t slots = 0;
+    zcx_store_options options = ZCX_STORE_OPTIONS_INIT;
+    options.budget = 64 * MIB;
+    for (int i = 0; i < 2; i++) {
+        options.database = i ? "later" : "early";
+        OK(zcx_store_open(&movers[i], in_path("r"), &options, error));
+    }
+    put(movers[0], "x", 10, 1); /* both exist */
+    put(movers[1], "x", 10, 1);
+    for (int call = 1; !ended; call++) {
+        char *text;
+        put(movers[0], "mine", SIZE, 1);
+        calls_to_go = call;
+        OK(zcx_store_repair(&text, movers[0], ZCX_REPAIR_RECORDS, error));
+        ended = calls_to_go;
+        calls_to_go = 0;
+        if (strstr(text, "deleted") || !strstr(text, "\"findings\":[]")) fail_msg("%s", text);
+        zcx_free(text);
+        if (!ended) assert_at(movers[1], "mine", SIZE, 2);
+        (void)del(movers[1], "mine");
+        for (int i = 0; i < 3; i++)
+            put(movers[0], "x", 10, 1);
+        if (!slots) slots = atomic_load(&movers[0]->env->board.header->slots);
+        assert_true(call < 50);
+    }
+    assert_int_equal(atomic_load(&movers[0]->env->board.header->slots), slots); /* it was that slot */
+    close_store(movers[1]);
+    close_store(movers[0]);
+}
+
 /* ---- the dead -------------------------------------------------------------------------------------------- */
 
 static int hold_and_die(void *context)
@@ -85,6 +139,45 @@ static int hold_and_die(void *context)
     zcx_loan *loan;
     if (zcx_store_view(&view, store, "k", 1, NULL) || zcx_store_loan(&loan, store, SIZE, 0, NULL)) return 1;
     return raise(SIGKILL);
+}
+
+static int board_file;
+static uint32_t dead_owner;
+static int seen_alive, looked;
+
+static void look_at_the_dead(void)
+{
+    looked++;
+    seen_alive += zcxi_ofd_taken(board_file, F_WRLCK, ZCXI_OWNER_BYTE + dead_owner);
+}
+
+/* A sweeper may be stopped wherever it does not have the mutex: nobody counts as alive for that. */
+static void the_dead_are_dead_between_a_sweepers_turns(void **state)
+{
+    (void)state;
+    char key[16];
+    zcx_store *store = open_here();
+    for (int i = 0; i < 1200; i++) { /* slots for a few turns */
+        snprintf(key, sizeof key, "%d", i);
+        put(store, key, 5000, 1);
+    }
+    put(store, "k", SIZE, 1);
+    pid_t child = spawn(hold_and_die, NULL);
+    assert_int_equal(exit_status(child), 128 + SIGKILL);
+    const struct zcxi_owner *owners = store->env->board.owners;
+    for (dead_owner = 0; owners[dead_owner].pid != child; dead_owner++)
+        assert_in_range(dead_owner, 0, ZCXI_OWNERS - 1);
+    board_file = open(in_path("r/board"), O_RDWR | O_CLOEXEC); /* by another description: as others do */
+    looked = seen_alive = 0;
+    before_each = look_at_the_dead;
+    json_t *report = sweep(store, 0);
+    before_each = NULL;
+    close(board_file);
+    assert_int_equal(number(report, "dead_processes", NULL), 1);
+    json_decref(report);
+    assert_in_range(looked, 5, 1000);
+    assert_int_equal(seen_alive, 0);
+    close_store(store);
 }
 
 static void what_the_dead_held_is_freed(void **state)
@@ -363,7 +456,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_path, free_path)
     const struct CMUnitTest tests[] = {
+        TEST(what_moves_meanwhile_is_sound),
         TEST(what_the_dead_held_is_freed),
+        TEST(the_dead_are_dead_between_a_sweepers_turns),
         TEST(a_slot_without_a_record_is_used_again),
         TEST(a_slot_with_a_wrong_state_gets_its_own),
         TEST(a_slot_lies_where_its_value_is),
