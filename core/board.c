@@ -164,13 +164,15 @@ static int clear(const struct zcxi_board *board, const void *first, const void *
 }
 
 /* All of it, but for what outlives its makers: the claims of who died, so that these deaths are
- * counted; which slots have memory (recover.c, which enters them anew); what went on. */
+ * counted; the last incarnation, so that call ids do not come again; which slots have memory (recover.c,
+ * which enters them anew); what went on. */
 static int clear_all(struct zcxi_board *board, bool known)
 {
     struct zcxi_board_header *header = board->header;
     board->known = known;
     if (!known) return clear(board, header, NULL);
     const uint32_t claims = atomic_load(&header->claims);
+    const uint64_t incarnations = header->incarnations;
     const uint64_t published = atomic_load(&header->journal.published);
     const uint64_t lent = atomic_load(&header->journal.lent);
     struct zcxi_header_counters counters;
@@ -181,6 +183,7 @@ static int clear_all(struct zcxi_board *board, bool known)
     if (!result) result = clear(board, board->claims + ZCXI_CLAIMS, board->slots);
     if (!result) result = clear(board, board->slots + board->slots_max, NULL);
     if (result) return result;
+    header->incarnations = incarnations;
     atomic_store(&header->claims, claims);
     atomic_store(&header->journal.published, published);
     atomic_store(&header->journal.lent, lent);
@@ -215,7 +218,7 @@ zcx_status zcxi_board_make(struct zcxi_board *board, bool known,
         return zcxi_fail(error, ZCX_ESYSTEM, 0, "the kernel does not tell this boot's id");
     ZCXI_POINT(board.named);
     /* An owner of this board is none of an earlier one's, whose claims and call ids live on. */
-    header->incarnations = zcxi_now() / ZCXI_MS;
+    if (!known) header->incarnations = zcxi_now() / ZCXI_MS;
     atomic_store(&header->slots, 1);
     ZCXI_POINT(board.started);
     return ZCX_OK;

@@ -102,6 +102,16 @@ void zcxi_journal_settle(struct zcxi_env *env)
     atomic_store_explicit(&journal->transaction, 0, memory_order_release);
 }
 
+void zcxi_journal_unclaim(struct zcxi_env *env)
+{
+    const struct zcxi_journal *journal = &env->board.header->journal;
+    uint64_t id = atomic_load(&journal->transaction);
+    if (!id || atomic_load(&meta_of(env, id)[META_TRANSACTION]) != id) return;
+    for (uint32_t i = 0; i < journal->changes && i < ZCX_BATCH_MAX; i++)
+        if (env->board.changes[i].action == ZCXI_UNCLAIM)
+            zcxi_claim_clear(&env->board, env->board.changes[i].slot);
+}
+
 /* The cases are design.md's: m rolls back to its saved copy s when the commit had not changed its
  * id yet, or when the id is T's but the rest is not known to be. The id first: from there on T never
  * was. */

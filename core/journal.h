@@ -18,6 +18,10 @@ zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_e
 /* Recovery's part: turns the words of a commit T that is in the store; forgets one that is not. */
 void zcxi_journal_settle(struct zcxi_env *env);
 
+/* As much of that as outlives the board, which is about to be made anew: the claims that T ended. After
+ * the meta guard, before LMDB is open. */
+void zcxi_journal_unclaim(struct zcxi_env *env);
+
 /* Recovery's part, before any call of LMDB: puts a torn meta page right. design.md "Meta guard". */
 zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error);
 

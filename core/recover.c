@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "envelope.h"
 #include "journal.h"
+#include "readers.h"
 #include "room.h"
 
 #include <string.h>
@@ -97,10 +98,13 @@ static zcx_status adopt_records(struct zcxi_env *env, MDB_txn *transaction, zcx_
 }
 
 /* A slot without a record was retired at the latest by the last transaction: a foreign client may
- * still read it in an older snapshot. */
+ * still read it in an older snapshot. Where there is none, it stays free. */
 static void retire_others(struct zcxi_env *env, uint64_t last)
 {
     struct zcxi_board *board = &env->board;
+    int dead;
+    mdb_reader_check(env->lmdb, &dead);
+    if (zcxi_oldest_snapshot(env, last, NULL) >= last) return;
     for (uint32_t slot = 1; slot < atomic_load(&board->header->slots); slot++) {
         struct zcxi_slot *entry = &board->slots[slot];
         if (zcxi_word_state(atomic_load(&entry->word)) != ZCXI_FREE) continue;

@@ -215,7 +215,8 @@ void zcxi_slot_adopt(struct zcxi_board *board, uint32_t slot, uint32_t generatio
     struct zcxi_slot *entry = &board->slots[slot];
     entry->charged = true;
     ZCXI_POINT(adopt.charged);
-    atomic_store(&entry->word, zcxi_word_idle(ZCXI_PUBLISHED, generation, true));
+    /* Not backed: who is lent it makes sure, for who copied the file may have made holes. */
+    atomic_store(&entry->word, zcxi_word_idle(ZCXI_PUBLISHED, generation, false));
     ZCXI_POINT(adopt.published);
     withdraw(board, slot, entry->class);
 }

@@ -213,6 +213,7 @@ static zcx_status begin_alone(struct zcxi_env *env, zcx_error *error)
     bool known = zcxi_board_known(&env->board, &env->manifest);
     if (known && size >= 2 * (uint64_t)env->page_size) status = zcxi_meta_guard(env, error);
     if (!status) status = zcxi_verify_metas(env, size, error);
+    if (!status && known) zcxi_journal_unclaim(env);
     if (!status) status = zcxi_board_make(&env->board, known, &env->manifest, env->path, error);
     return status;
 }
@@ -260,11 +261,13 @@ static zcx_status open_lmdb(struct zcxi_env *env, zcx_error *error)
 static zcx_status sync_names(struct zcxi_env *env, zcx_error *error)
 {
     if (env->manifest.durability != ZCX_DURABILITY_COMMIT) return ZCX_OK;
+    int result = fsync(env->directory) ? errno : 0;
+    if (result) return zcxi_fail_errno(error, result, "cannot write to disk the directory", env->path);
     int parent = openat(env->directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = parent < 0 || fsync(env->directory) || fsync(parent) ? errno : 0;
+    if (parent < 0 && errno == EACCES) return ZCX_OK; /* then he did not make the directory either */
+    result = parent < 0 || fsync(parent) ? errno : 0;
     if (parent >= 0) close(parent);
-    /* Who may not read the parent did not make the directory either. */
-    if (!result || result == EACCES) return ZCX_OK;
+    if (!result) return ZCX_OK;
     return zcxi_fail_errno(error, result, "cannot write to disk the directory", env->path);
 }
 

@@ -293,9 +293,11 @@ static long kill_at_stores(const struct call *call, bool survived)
     int count = find_events(events, start(call));
     for (int i = 0; i < count; i += EACH) {
         bool met = false;
-        /* What the last kill left decides which way the call goes: a place is tried again. */
+        /* What the last kill left decides which way the call goes: a place is tried again, at last in a
+         * new store as the one in which it was found. */
         for (int attempt = 0; attempt < ATTEMPTS && !met; attempt++) {
             char where[100];
+            if (attempt == ATTEMPTS - 2) begin(call);
             bool after = i % 2 == survived;
             pid_t child = start_among(call, survived, (i / 2 + attempt) % 2);
             met = run_to_event(child, &events[i]);
