@@ -105,6 +105,7 @@ static zcx_status name(struct target *target, zcx_error *error)
     int result = directory < 0 ? errno : 0;
     if (!result && renameat2(AT_FDCWD, target->partial, AT_FDCWD, target->path, RENAME_NOREPLACE))
         result = errno;
+    if (!result) strcpy(target->partial, target->path); /* what a failure removes from now on */
     if (!result && fsync(directory)) result = errno;
     if (directory >= 0) close(directory);
     if (result == EEXIST) return fail_taken(target->path, error);

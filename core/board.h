@@ -3,8 +3,8 @@
  *
  * Nothing here is needed to read a store: who opens one that nobody has open builds it anew from
  * data.mdb. Every size is computed from store.json, never read from the board, and every index that
- * comes out of it is checked against those. The file is sparse: what is touched was allocated before (a hole on a
- * full tmpfs is a SIGBUS), tables per group of 64 slots by whoever creates the first of them.
+ * comes out of it is checked against those. The file is sparse: what is touched was allocated before (a
+ * hole on a full tmpfs is a SIGBUS), tables per group of 64 slots by whoever creates the first of them.
  *
  * What is true or not is a uint8_t: a bool that somebody wrote 6 to is undefined. */
 #ifndef ZCXI_BOARD_H
