@@ -19,6 +19,8 @@ struct server {
     struct MHD_Daemon *daemon;
     char *(*page)(void *context);
     void *context;
+    struct MHD_Connection *connections[CONNECTIONS]; /* open, the oldest first: its thread's */
+    size_t count;
     int socket;              /* until the daemon has it */
     struct sockaddr_un path; /* of a Unix socket; empty: a port */
     struct stat made;        /* the file that we made there */
@@ -56,6 +58,32 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
                            MHD_RESPMEM_PERSISTENT);
     char *text = server->page(server->context);
     return text ? answer_with(connection, MHD_HTTP_OK, text, MHD_RESPMEM_MUST_FREE) : MHD_NO;
+}
+
+/* ---- Connections ------------------------------------------------------------------------------
+ */
+
+/* The oldest gives way to the one that takes the last place, so that nobody keeps others out by
+ * holding connections: the daemon accepts no more while all places are taken. */
+static void note(void *context, struct MHD_Connection *connection, void **unused,
+                 enum MHD_ConnectionNotificationCode what)
+{
+    struct server *server = context;
+    struct MHD_Connection **all = server->connections;
+    size_t i = 0;
+    (void)unused;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        all[server->count++] = connection;
+        if (server->count == CONNECTIONS)
+            shutdown(MHD_get_connection_info(all[0], MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+                     SHUT_RDWR);
+        return;
+    }
+    while (i < server->count && all[i] != connection)
+        i++;
+    if (i == server->count) return;
+    server->count--;
+    memmove(all + i, all + i + 1, (server->count - i) * sizeof *all);
 }
 
 /* ---- A Unix socket ----------------------------------------------------------------------------
@@ -202,7 +230,8 @@ struct server *server_open(const struct common *common, const char *where,
         server->daemon = MHD_start_daemon(
             MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC, 0, NULL, NULL, answer,
             server, MHD_OPTION_LISTEN_SOCKET, server->socket, MHD_OPTION_CONNECTION_LIMIT,
-            (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, PATIENCE, MHD_OPTION_END);
+            (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, PATIENCE,
+            MHD_OPTION_NOTIFY_CONNECTION, note, server, MHD_OPTION_END);
         if (!server->daemon)
             *code = fail_text(common, EXIT_SYSTEM, "cannot serve metrics at %s", where);
     }

@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -165,6 +166,40 @@ def test_a_port(store, host):
     assert metrics(fetch(http.client.HTTPConnection(address))[1])["zcx_up",] == 1
     message = store.error("sweep", "--every=20ms", f"--metrics={address}", code=5)
     assert address in message
+    end(process)
+
+
+class Dripper:
+    """A client that never ends its request, and is never silent."""
+
+    def __init__(self, address):
+        self.socket = socket.create_connection(address)
+        self.socket.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+
+    def drip(self, stop):
+        with self.socket:
+            while not stop.wait(0.2):
+                try:
+                    self.socket.sendall(b"x")
+                except OSError:
+                    return  # it was dropped
+
+
+def test_slow_clients_do_not_keep_others_out(store):
+    process = sweeper(store, "--metrics=127.0.0.1:0")
+    port = int(process.said.split(":")[-1].removesuffix("/metrics\n"))
+    stop = threading.Event()
+    threads = [threading.Thread(target=Dripper(("127.0.0.1", port)).drip, args=[stop]) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            assert metrics(fetch(connection)[1])["zcx_up",] == 1
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     end(process)
 
 
