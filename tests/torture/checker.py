@@ -15,8 +15,8 @@ from board import FREE, LOANED, NAMES, OWNERS, PUBLISHED, RETIRED, Board  # noqa
 from pages import Damaged, Pages  # noqa: E402
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-# Pages that are allocated ahead of the tree, and what a creation that was killed had allocated.
-AHEAD = 2048
+# Pages of which no count is kept: what creations that were killed had allocated.
+LEFT = 1024
 
 
 def sequence_of(payload, key):
@@ -172,21 +172,16 @@ class Check:
     # ---- sums ---------------------------------------------------------------------------------------
 
     def check_sums(self):
-        board, pages, slots = self.board, self.pages, self.board.slots
-        extra = slots["pages"].astype(np.int64) - 1
-        charged = int(extra[slots["charged"]].sum())
-        if (board.charged, board.slot_pages) != (charged, int(extra.sum())):
-            self.fault(f"{charged} of {extra.sum()} pages are charged, the board says {board.charged} of "
+        """What the board counts, what data.mdb says of itself, and what memory the file has, in pages."""
+        board, pages = self.board, self.pages
+        tails = {number: count - 1 for number, (_, count) in pages.slots.items()}  # the first stays for ever
+        of_slots = np.array([tails.get(number, 0) for number in range(1, len(board.slots) + 1)])
+        total, charged, backed = sum(tails.values()), *(int(of_slots[which].sum()) for which in (
+            board.slots["charged"], board.backed))
+        if (board.charged, board.slot_pages) != (charged, total):
+            self.fault(f"{charged} of {total} pages are charged, the board says {board.charged} of "
                        f"{board.slot_pages}")
-        held = board.pins.any(axis=1) | (board.states == LOANED)
-        live = (board.states == PUBLISHED) & ~held
-        idle = ~held & ~live
-        self.free, self.live, self.held = (int(slots["pages"][which].sum()) for which in (idle, live, held))
-        others = pages.others + pages.count(Pages.TREE) + pages.count(Pages.FREE)
-        if self.free + self.live + self.held + others != pages.last + 1:
-            self.fault(f"free {self.free}, live {self.live}, held {self.held} and {others} others are not "
-                       f"{pages.last + 1} pages")
-        tree = pages.last + 1 - int(extra.sum())
-        if pages.memory > charged + tree + AHEAD:
-            self.fault(f"data.mdb has {pages.memory} pages of memory, but {charged} are charged to slots and {tree} to "
-                       "the tree")
+        others = pages.last + 1 - total + max(0, board.backed_to - pages.last - 1)
+        if not others + backed <= pages.memory <= others + charged + LEFT:
+            self.fault(f"data.mdb has {pages.memory} pages of memory: {charged} are charged to slots and {backed} "
+                       f"must be there, and {others} of the tree's and ahead of it")
