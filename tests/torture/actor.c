@@ -1,4 +1,4 @@
-/* actor ROLE STORE LEDGER PLACE SEED: see actor.h, and torture.py, which starts and kills it. */
+/* actor ROLE STORE LEDGER PLACE SEED: see actor.h, and crew.py, which starts and kills it. */
 #include "actor.h"
 
 #include <fcntl.h>
@@ -156,7 +156,8 @@ int main(int count, char **words)
                  {"sweep", sweep},     {"visit", visit}, {"found", found},
                  {"leave", leave},     {"call", call},   {"work", work},
                  {"publish_first", publish_first}, {"await_first", await_first},
-                 {"mend", mend},       {"once", once},       {"hold", hold}};
+                 {"mend", mend},       {"once", once},       {"hold", hold},
+                 {"keep_open", keep_open}};
     if (count != 6) {
         fprintf(stderr, "usage: actor ROLE STORE LEDGER PLACE SEED\n");
         return 2;

@@ -67,6 +67,7 @@ void lose(void);
 void wait_for_publishes(void);
 void publish_first(void);
 void await_first(void);
+void keep_open(void);
 void sweep(void);
 void mend(void);
 void visit(void);

@@ -46,7 +46,7 @@ class Board:
         most = min(max(budget // PAGE, 1 << 20), 1 << 24) // (GROUP * 64) * (GROUP * 64)
         sizes = [896, 128 * OWNERS, 64 * WAITS, 24 * CLAIMS, 8 * CLASSES * (most // GROUP // 64), 8 * BATCH_MOST,
                  512 * (most // GROUP), 64 * most, 2 * OWNERS * most, 64 * 64 * OWNERS]
-        starts = np.concatenate([[0], np.cumsum([whole_pages(size) for size in sizes])])
+        self.starts = starts = np.concatenate([[0], np.cumsum([whole_pages(size) for size in sizes])])
         if os.fstat(self.file).st_size != starts[-1]:
             raise ValueError("the board has another size than its budget says")
         self.holder = self._at(168, "i")  # of the mutex, or who had it last: a process

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* As torture.py's Points has it. */
+/* As points.py's Points has it. */
 struct entry {
     _Atomic uint32_t armed;  /* so many passes from now one gets the signal; 0: none */
     _Atomic uint32_t signal; /* SIGKILL, SIGSTOP */

@@ -1,4 +1,4 @@
-"""What can happen to processes besides being killed: each is done to actors of torture.py, and the store
+"""What can happen to processes besides being killed: each is done to actors of crew.py, and the store
 is checked afterwards."""
 
 import os
@@ -12,7 +12,7 @@ import time
 import pytest
 
 from board import Board
-from torture import BUILD, SANITIZED, SOAK, Crew, die_with_parent
+from crew import BUILD, SANITIZED, SOAK, Crew, die_with_parent
 
 C = [("produce", "c")] * 2 + [("view", "c")] * 2 + [("sweep", "c")]
 needs_plain_build = pytest.mark.skipif(SANITIZED, reason="a sanitizer's library loads into its own programs only")
@@ -148,7 +148,8 @@ def deaths(cast, name, victim, waiter, rounds):
             times.append(max(0, passed) * 1000)
             until(lambda: any(process.poll() is not None for process in crew.processes))
             crew.look()
-        crew.check_dead()
+        with crew.kept_open():
+            crew.check_dead()
     return sorted(times)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import torture
-from torture import SOAK
+from crew import SOAK
 
 
 def test_kills_at_random(show):
