@@ -237,6 +237,12 @@ class Crew:
         self.ledger.ask_for_rest(0)
         self.start_all()
 
+    def check_waits(self):
+        """For long runs: a few are late, of processes that the machine had no time for."""
+        waits, late = self.ledger.total("waits"), self.ledger.total("late")
+        if waits >= 1000 and late * 100 > waits:
+            raise Violation(f"{late} of {waits} waits took over 100 ms")
+
     def check_in_turn(self):
         turn = self.checks % 4
         with self.kept_open() if turn in (1, 2) else contextlib.nullcontext():

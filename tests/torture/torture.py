@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from crew import SANITIZED, Crew, Violation
+from crew import SANITIZED, SOAK, Crew, Violation
 
 CAST = [(role, "c") for role in
         "produce produce view view wait wait sweep mend visit found leave call work work".split()]
@@ -21,8 +21,9 @@ OTHERS = [("produce", "rust"), ("view", "rust"), ("work", "rust"), ("produce", "
           ("call", "python"), ("work", "python"), ("leave", "python"), ("produce", "java"), ("view", "java"), ("work", "java")]
 
 
-def kill_at_random(kills, seed=None, cast=None, per_round=150, environment=()):
-    """Kills every few milliseconds. Returns the crew's summary and its violations."""
+def kill_at_random(kills, seed=None, cast=None, per_round=150, environment=(), prompt=SOAK):
+    """Kills every few milliseconds. Returns the crew's summary and its violations; `prompt`: more than 1 %
+    of late answers to waits are one."""
     with Crew(cast or (CAST if SANITIZED else CAST + OTHERS), seed=seed, environment=environment) as crew:
         try:
             crew.start_all()
@@ -33,6 +34,8 @@ def kill_at_random(kills, seed=None, cast=None, per_round=150, environment=()):
                     crew.kill_one()
                 crew.check_in_turn()
             crew.check_dead()
+            if prompt:
+                crew.check_waits()
         except Violation as violation:
             crew.violations.append(str(violation))
         return crew.summary(), crew.violations
@@ -107,13 +110,15 @@ def break_rule(rule, seconds=60, library=None):
     return None
 
 
-def kill_at_points(each, seed=None, check_every=1):
-    """Returns the summary, the violations, and for each point how often somebody was killed there."""
+def kill_at_points(each, seed=None, check_every=1, prompt=SOAK):
+    """Likewise. Returns the summary, the violations, and for each point how often somebody was killed there."""
     with Crew([one for one in CAST if one != ("leave", "c")], "points", True, seed) as crew:
         hunt = None
         try:
             hunt = Hunt(crew, each)
             hunt.run(check_every)
+            if prompt:
+                crew.check_waits()
         except Violation as violation:
             crew.violations.append(str(violation))
         met = {name: crew.points.met(number) for number, name in enumerate(hunt.names)} if hunt else {}
@@ -135,11 +140,11 @@ def main():
     parser.add_argument("--seed", type=int)
     words = parser.parse_args()
     if words.run == "points":
-        summary, violations, met = kill_at_points(words.each, words.seed)
+        summary, violations, met = kill_at_points(words.each, words.seed, prompt=True)
         show(f"{len(met)} points, each met {min(met.values(), default=0)} times or more; {summary}", violations)
         return bool(violations) or min(met.values()) < words.each
     if words.run == "random":
-        summary, violations = kill_at_random(words.kills, words.seed)
+        summary, violations = kill_at_random(words.kills, words.seed, prompt=True)
         show(summary, violations)
         return bool(violations)
     noticed = break_rule(words.rule)
