@@ -179,6 +179,8 @@ class Crew:
     def kill_one(self):
         place, = self.random.choices(range(len(self.cast)), self.weights)
         self.kill(place)
+        if place in self.elsewhere:  # the next removes files, which nobody may have open then
+            self.dying[-1][1].wait()
         self.start(place)
 
     def kill_all(self):
