@@ -8,9 +8,12 @@ points. After each round the store is checked. Prints kills, checks and violatio
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import time
+
+import lmdb
 
 from crew import SANITIZED, SOAK, Crew, Violation
 
@@ -55,6 +58,16 @@ class Hunt:
         crew.wait_for_points()
         self.names = self.points.names()
         self.triggers = [self.names.index(name) for name in TRIGGERS]
+        self.reading = contextlib.ExitStack()
+
+    def read_elsewhere(self):
+        """A snapshot of each store that an actor has alone, as a foreign client takes it, until the next."""
+        self.reading.close()
+        for place in self.crew.elsewhere:
+            with contextlib.suppress(lmdb.Error):  # it is being created
+                environment = lmdb.open(f"{self.crew.store}-{place}", create=False, readonly=True, mode=0o600)
+                self.reading.callback(environment.close)
+                self.reading.enter_context(environment.begin())
 
     def help_along(self, number):
         trigger = self.crew.random.choice(self.triggers)
@@ -62,6 +75,8 @@ class Hunt:
             self.points.arm(trigger, 1)
         if self.names[number] == "loan.stuck":  # only while a snapshot is in the way
             self.points.linger(self.names.index("view.read"), 2, 40_000)
+        if self.names[number].startswith("adopt."):  # only while somebody reads an older one
+            self.read_elsewhere()
         if self.crew.random.random() < 0.2:  # whoever it is begins again
             self.crew.kill_one()
 
@@ -84,6 +99,7 @@ class Hunt:
             for _ in range(self.each):
                 self.at(number)
             self.points.disarm()
+            self.reading.close()
             if os.environ.get("ZCX_VERBOSE"):
                 print(f"  {name}: {time.monotonic() - start:.2f} s", flush=True)
             if number % check_every == check_every - 1:
