@@ -11,7 +11,7 @@ static void a_held_view_does_not_change(void **state)
     const uint64_t sizes[] = {10, 1500, 5000, 100000, 3000000};
     for (unsigned i = 0; i < 5; i++) {
         zcx_envelope envelope = ZCX_ENVELOPE_INIT;
-        envelope.ttl_ms = 50;
+        envelope.ttl_ms = 500;
         OK(try_put(store, "held", sizes[i], i, &envelope, error));
         zcx_view *view = view_of(store, "held"), *second = view_of(store, "held");
         EVENTUALLY(status_at(store, "held") == ZCX_EEXPIRED);
