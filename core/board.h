@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 
 #define ZCXI_BOARD_MAGIC UINT64_C(0x3144524142584358)
-#define ZCXI_BOARD_VERSION 4
+#define ZCXI_BOARD_VERSION 5
 #define ZCXI_OWNERS ZCX_PROCESSES_MAX
 #define ZCXI_GROUP 64 /* slots whose tables are allocated together */
 #define ZCXI_CLASSES 64
@@ -35,7 +35,6 @@ struct zcxi_owner {
     _Alignas(64) _Atomic uint32_t state; /* written last */
     uint32_t incarnation;
     int32_t pid;
-    uint64_t start;  /* of the process, clock ticks since boot */
     uint64_t opened; /* Unix ns */
     char command[16];
     _Atomic uint32_t workers; /* of this process that take requests … */

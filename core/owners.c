@@ -145,23 +145,6 @@ zcx_status zcxi_owners_reap_in_turns(struct zcxi_env *env, uint32_t *count, zcx_
     return ZCX_OK;
 }
 
-/* Field 22 of /proc/self/stat, in clock ticks since boot; the name in field 2 may hold anything. */
-static uint64_t process_start(void)
-{
-    char text[1024];
-    unsigned long long start = 0;
-    FILE *file = fopen("/proc/self/stat", "re");
-    if (!file) return 0;
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[length] = 0;
-    char *rest = strrchr(text, ')');
-    if (rest)
-        sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                         "%*d %llu", &start);
-    return start;
-}
-
 static void process_command(char command[16])
 {
     memset(command, 0, 16);
@@ -187,16 +170,8 @@ static struct zcxi_count *counts_of(struct zcxi_env *env, uint32_t owner)
 zcx_status zcxi_owner_claim(struct zcxi_env *env, zcx_error *error)
 {
     struct zcxi_board_header *header = env->board.header;
-    uint64_t start = process_start();
     env->self.owner = UINT32_MAX;
     zcxi_owners_reap(env);
-    for (uint32_t i = 0; i < ZCXI_OWNERS; i++) {
-        struct zcxi_owner *entry = &env->board.owners[i];
-        if (atomic_load(&entry->state) && entry->pid == getpid() && entry->start == start)
-            return zcxi_fail(error, ZCX_EBUSY, 0,
-                             "%s is open in this process through a second libzcx: load one only",
-                             env->path);
-    }
     for (uint32_t i = 0; i < ZCXI_OWNERS; i++) {
         struct zcxi_owner *entry = &env->board.owners[i];
         if (atomic_load(&entry->state) || !lock_entry(env, i)) continue;
@@ -204,7 +179,6 @@ zcx_status zcxi_owner_claim(struct zcxi_env *env, zcx_error *error)
         ZCXI_POINT(claim.numbered);
         entry->incarnation = (uint32_t)header->incarnations;
         entry->pid = getpid();
-        entry->start = start;
         entry->opened = zcxi_now();
         process_command(entry->command);
         entry->queue[0] = 0;

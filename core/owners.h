@@ -6,8 +6,8 @@
 
 #include "env.h"
 
-/* Claims an entry for this process, after reaping the dead. ELIMIT when all are alive; EBUSY when a
- * second libzcx in this process has the store. The mutex is held. */
+/* Claims an entry for this process, after reaping the dead. ELIMIT when all are alive. The mutex
+ * is held. */
 zcx_status zcxi_owner_claim(struct zcxi_env *env, zcx_error *error);
 
 /* Gives this process's entry back. The mutex is held. */

@@ -1,6 +1,9 @@
 /* A second LMDB, or a second libzcx, in the process: refused where it came first, survived where it
  * came later. */
 #include "stores.h"
+#include "store.h"
+
+#include "lock.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -252,6 +255,45 @@ static void a_second_libzcx_is_refused(void **state)
     OK(second_close(other, error));
 }
 
+/* Keeps its pid and its time of start, and lets go of what it had. */
+static int open_and_call_exec(void *input)
+{
+    open_store(path, 0);
+    if (dup2(*(int *)input, STDIN_FILENO) || !freopen("/dev/null", "w", stdout)) return 1;
+    execl("/bin/sh", "sh", "-c", "read line; exec \"$0\" ls --path \"$1\"",
+          ZCX_BINARY_DIR "/command/zcx", path, (char *)NULL);
+    return 1;
+}
+
+static uint32_t find_owner(const zcx_store *store, pid_t pid)
+{
+    uint32_t owner = 0;
+    while (owner < ZCXI_OWNERS && store->env->board.owners[owner].pid != pid)
+        owner++;
+    return owner;
+}
+
+/* Also while the entry of its former life is being reaped, by somebody who is stopped there. */
+static void who_called_exec_is_no_second(void **state)
+{
+    (void)state;
+    int input[2];
+    char board[300];
+    zcx_store *store = open_store(path, 64 * MIB);
+    assert_int_equal(pipe(input), 0);
+    pid_t child = spawn(open_and_call_exec, &input[0]);
+    EVENTUALLY(find_owner(store, child) < ZCXI_OWNERS);
+    snprintf(board, sizeof board, "%s/board", path);
+    int file = open(board, O_RDWR | O_CLOEXEC);
+    EVENTUALLY(zcxi_ofd_lock(file, F_WRLCK, ZCXI_OWNER_BYTE + find_owner(store, child)));
+    assert_int_equal(write(input[1], "\n", 1), 1);
+    assert_int_equal(exit_status(child), 0);
+    close(file);
+    for (int i = 0; i < 2; i++)
+        close(input[i]);
+    close_store(store);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_path, free_path)
@@ -260,6 +302,7 @@ int main(void)
         TEST(another_lmdb_that_comes_later_does_no_harm),
         TEST(an_opening_sets_the_locks_again),
         TEST(a_second_libzcx_is_refused),
+        TEST(who_called_exec_is_no_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
