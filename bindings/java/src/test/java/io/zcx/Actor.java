@@ -96,7 +96,7 @@ public final class Actor {
             return;
         }
         held.forEach(view -> check(view, "held"));
-        write(PINS, held == NOTHING ? 0 : NOT_KNOWN);
+        write(PINS, NOT_KNOWN); // who holds nothing may have pins of what he viewed before he began
         write(LOANS, 0);
         write(RESTS, pause);
         while (readAt(0) == pause) {
