@@ -72,7 +72,7 @@ __attribute__((cold)) static zcx_status prepare_patiently(struct zcxi_env *env,
     char holders[400];
     uint64_t start = 0;
     zcx_status status;
-    for (;;) {
+    for (bool waits = true;;) {
         status = zcxi_env_lock(env, error);
         if (status) return status;
         zcx_error why = ZCX_ERROR_INIT;
@@ -83,8 +83,9 @@ __attribute__((cold)) static zcx_status prepare_patiently(struct zcxi_env *env,
             if (error && !error->status) *error = why;
             return status;
         }
-        if (!worth_waiting(env, need, &start)) break;
-        zcxi_sleep(ZCXI_MS);
+        if (!waits) break;
+        waits = worth_waiting(env, need, &start); /* else once more: the reader may just have gone */
+        if (waits) zcxi_sleep(ZCXI_MS);
     }
     zcxi_holders_text(env, holders, sizeof holders);
     return zcxi_fail(error, status, ENOSPC, "no room for a change: %s", holders);
