@@ -1,6 +1,7 @@
 """A store of its own for each test."""
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -8,6 +9,9 @@ import tempfile
 import pytest
 
 from running import Zcx
+
+# A shell that runs us in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

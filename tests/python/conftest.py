@@ -16,6 +16,9 @@ import pytest
 
 import zcx
 
+# A shell that runs us in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 _KEEPER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
