@@ -130,7 +130,7 @@ static bool read_header(int file, struct zcxi_board_header *header)
            !memcmp(header->boot_id, boot_id, sizeof boot_id);
 }
 
-bool zcxi_board_known(const struct zcxi_board *board, const struct zcxi_manifest *manifest)
+static bool is_of(const struct zcxi_board *board, const struct zcxi_manifest *manifest)
 {
     struct zcxi_board_header header;
     return read_header(board->file, &header) &&
@@ -166,42 +166,34 @@ static int clear(const struct zcxi_board *board, const void *first, const void *
 /* All of it, but for what outlives its makers: the claims of who died, so that these deaths are
  * counted; the last incarnation, so that call ids do not come again; which slots have memory (recover.c,
  * which enters them anew); what went on. */
-static int clear_all(struct zcxi_board *board, bool known)
+static int clear_all(struct zcxi_board *board)
 {
-    struct zcxi_board_header *header = board->header;
-    board->known = known;
-    if (!known) return clear(board, header, NULL);
-    const uint32_t claims = atomic_load(&header->claims);
-    const uint64_t incarnations = header->incarnations;
-    const uint64_t published = atomic_load(&header->journal.published);
-    const uint64_t lent = atomic_load(&header->journal.lent);
-    struct zcxi_header_counters counters;
-    struct zcxi_sweeping before;
-    memcpy(&counters, &header->counters, sizeof counters);
-    memcpy(&before, &header->sweeping, sizeof before);
+    struct zcxi_board_header *header = board->header, old;
+    if (!board->known) return clear(board, header, NULL);
+    memcpy(&old, header, sizeof old);
     int result = clear(board, header, board->claims);
     if (!result) result = clear(board, board->claims + ZCXI_CLAIMS, board->slots);
     if (!result) result = clear(board, board->slots + board->slots_max, NULL);
     if (result) return result;
-    header->incarnations = incarnations;
-    atomic_store(&header->claims, claims);
-    atomic_store(&header->journal.published, published);
-    atomic_store(&header->journal.lent, lent);
-    memcpy(&header->counters, &counters, sizeof counters);
-    atomic_store(&header->sweeping.finished, atomic_load(&before.finished));
-    atomic_store(&header->sweeping.sweeps, atomic_load(&before.sweeps));
-    atomic_store(&header->sweeping.looked, atomic_load(&before.looked));
-    atomic_store(&header->sweeping.failed, atomic_load(&before.failed));
-    atomic_store(&header->sweeping.longest_hold, atomic_load(&before.longest_hold));
+    header->incarnations = old.incarnations;
+    header->claims = old.claims;
+    header->journal.published = old.journal.published;
+    header->journal.lent = old.journal.lent;
+    memcpy(&header->counters, &old.counters, sizeof old.counters);
+    header->sweeping.finished = old.sweeping.finished;
+    header->sweeping.sweeps = old.sweeping.sweeps;
+    header->sweeping.looked = old.sweeping.looked;
+    header->sweeping.failed = old.sweeping.failed;
+    header->sweeping.longest_hold = old.sweeping.longest_hold;
     return 0;
 }
 
-zcx_status zcxi_board_make(struct zcxi_board *board, bool known,
-                           const struct zcxi_manifest *manifest, const char *path, zcx_error *error)
+zcx_status zcxi_board_make(struct zcxi_board *board, const struct zcxi_manifest *manifest,
+                           const char *path, zcx_error *error)
 {
     struct zcxi_board_header *header = board->header;
     int result = zcxi_allocate(board->file, 0, PAGE); /* a hole must not be touched */
-    if (!result) result = clear_all(board, known);
+    if (!result) result = clear_all(board);
     if (result) return zcxi_fail_errno(error, result, "cannot clear the board of", path);
     ZCXI_POINT(board.cleared);
     size_t fixed = (size_t)((char *)board->changes - (char *)header) + PAGE;
@@ -218,7 +210,7 @@ zcx_status zcxi_board_make(struct zcxi_board *board, bool known,
         return zcxi_fail(error, ZCX_ESYSTEM, 0, "the kernel does not tell this boot's id");
     ZCXI_POINT(board.named);
     /* An owner of this board is none of an earlier one's, whose claims and call ids live on. */
-    if (!known) header->incarnations = zcxi_now() / ZCXI_MS;
+    if (!board->known) header->incarnations = zcxi_now() / ZCXI_MS;
     atomic_store(&header->slots, 1);
     ZCXI_POINT(board.started);
     return ZCX_OK;
@@ -278,8 +270,8 @@ zcx_status zcxi_board_open(struct zcxi_board *board, bool *alone, int directory,
         goto done;
     }
     lay_out(board, (uintptr_t)base);
-    if (!*alone &&
-        (!zcxi_board_known(board, manifest) || board->header->magic != ZCXI_BOARD_MAGIC))
+    board->known = is_of(board, manifest);
+    if (!*alone && (!board->known || board->header->magic != ZCXI_BOARD_MAGIC))
         status = stale(path, error);
 done:
     if (!status && !zcxi_ofd_lock(life, F_RDLCK, ZCXI_LIFE_BYTE))

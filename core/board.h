@@ -10,6 +10,7 @@
 #ifndef ZCXI_BOARD_H
 #define ZCXI_BOARD_H
 
+#include "lmdb_layout.h"
 #include "manifest.h"
 #include "point.h"
 
@@ -25,7 +26,7 @@
 #define ZCXI_CLAIMS 4096
 #define ZCXI_QUEUE_SHOWN 56
 #define ZCXI_COUNTS 64 /* of views, for each process: a cache line for each of its readers */
-#define ZCXI_META_WORDS 17 /* LMDB's meta page body: 136 bytes */
+#define ZCXI_META_WORDS (sizeof(struct zcxi_lmdb_meta) / sizeof(uint64_t))
 
 enum zcxi_owner_state { ZCXI_OWNER_FREE = 0, ZCXI_OWNER_LIVE = 1 };
 
@@ -144,7 +145,7 @@ struct zcxi_board_header {
 
 struct zcxi_board {
     int file;
-    bool known; /* it was made anew from one of the same store and boot */
+    bool known; /* what was in the file at open was of this store and boot, if not complete */
     size_t size;
     uint32_t slots_max;
     struct zcxi_board_header *header;
@@ -162,21 +163,16 @@ struct zcxi_board {
 
 /* Opens the board of the store in `directory` for a process that holds open.lock; `life` is that
  * file, whose life byte this read-locks for good. *alone: nobody else has the store open, and the
- * caller makes the board anew; else one that is missing, of another store or of another boot is
- * ZCX_ESTALE. */
+ * caller makes the board anew; the journal of a `known` one tells of a commit that nobody lived to
+ * settle. Else one that is missing, of another store or of another boot is ZCX_ESTALE. */
 zcx_status zcxi_board_open(struct zcxi_board *board, bool *alone, int directory, int life,
                            const struct zcxi_manifest *manifest, const char *path,
                            zcx_error *error);
 
-/* Is what is in the file of this store and this boot, if not complete? Its journal then tells of a
- * commit that nobody lived to settle. */
-bool zcxi_board_known(const struct zcxi_board *board, const struct zcxi_manifest *manifest);
-
 /* An empty board over whatever was in the file; of a `known` one it keeps the claims, whose owners are
  * dead, the slots' entries, and counts. Its magic is written when it is filled (zcxi_recover_slots). */
-zcx_status zcxi_board_make(struct zcxi_board *board, bool known,
-                           const struct zcxi_manifest *manifest, const char *path,
-                           zcx_error *error);
+zcx_status zcxi_board_make(struct zcxi_board *board, const struct zcxi_manifest *manifest,
+                           const char *path, zcx_error *error);
 
 /* Does the board in `directory` say that it is of this boot? */
 bool zcxi_board_recent(int directory);

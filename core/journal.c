@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* LMDB 0.9's meta page: its body follows the page header of 16 bytes. */
-#define META_BODY 16
-#define META_MAGIC 0xBEEFC0DEu
-#define META_FREE_ROOT 8  /* words of 8 bytes into the body */
-#define META_MAIN_ROOT 14
-#define META_TRANSACTION 16
+/* In a meta page's body: words of 8 bytes into it. */
+#define META_BODY sizeof(struct zcxi_lmdb_page)
+#define META_WORD(field) (offsetof(struct zcxi_lmdb_meta, field) / sizeof(uint64_t))
+#define META_FREE_ROOT META_WORD(free.root)
+#define META_MAIN_ROOT META_WORD(main.root)
+#define META_TRANSACTION META_WORD(transaction)
 
 /* lock.mdb of 0.9.24 to 0.9.31: magic, format, reader mutex (40 bytes), then mti_txnid. */
 #define LOCK_FORMAT 0x10001u
@@ -69,7 +69,7 @@ zcx_status zcxi_journal_commit(struct zcxi_env *env, MDB_txn *transaction, zcx_e
     struct zcxi_journal *journal = &env->board.header->journal;
     uint64_t id = mdb_txn_id(transaction);
     _Atomic uint64_t *meta = meta_of(env, id);
-    for (int i = 0; i < ZCXI_META_WORDS; i++)
+    for (size_t i = 0; i < ZCXI_META_WORDS; i++)
         journal->meta[i] = atomic_load_explicit(&meta[i], memory_order_relaxed);
     ZCXI_POINT(commit.saved);
     atomic_store_explicit(&journal->transaction, id, memory_order_release);
@@ -123,7 +123,7 @@ zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error)
 
     _Atomic uint64_t *meta = meta_of(env, id), *locked = (void *)(env->lock_map + LOCK_TRANSACTION);
     const uint64_t *saved = journal->meta;
-    if ((uint32_t)atomic_load(&meta[0]) != META_MAGIC || (uint32_t)saved[0] != META_MAGIC ||
+    if ((uint32_t)atomic_load(&meta[0]) != ZCXI_LMDB_MAGIC || (uint32_t)saved[0] != ZCXI_LMDB_MAGIC ||
         saved[META_TRANSACTION] >= id)
         return zcxi_fail(error, ZCX_ECORRUPT, 0, "%s: the journal of commit %lu has no meta page",
                          env->path, (unsigned long)id);
@@ -136,7 +136,7 @@ zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error)
     if (found == id) atomic_fetch_add(&env->board.header->counters.rolled_back, 1);
     atomic_store(&meta[META_TRANSACTION], saved[META_TRANSACTION]);
     ZCXI_POINT(guard.numbered);
-    for (int i = 2; i < META_TRANSACTION; i++) /* magic and version never change */
+    for (size_t i = 2; i < META_TRANSACTION; i++) /* magic and version never change */
         atomic_store(&meta[i], saved[i]);
     ZCXI_POINT(guard.saved);
     if (atomic_load(locked) == id) atomic_store(locked, id - 1);

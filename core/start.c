@@ -2,6 +2,7 @@
 
 #include "access.h"
 #include "journal.h"
+#include "lmdb_layout.h"
 #include "lock.h"
 #include "owners.h"
 #include "path.h"
@@ -18,9 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LMDB_MAGIC 0xBEEFC0DEu
 #define LMDB_LOCK_FORMAT 0x10001u /* 0.9: lock version 1, with pid locks */
-#define LMDB_PAGE_HEADER 16       /* 0.9 */
 
 /* ---- the manifest --------------------------------------------------------------------------------------- */
 
@@ -169,7 +168,7 @@ static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
     env->lock_map = map;
     uint32_t words[2];
     memcpy(words, map, sizeof words);
-    if (words[0] && (words[0] != LMDB_MAGIC || words[1] != LMDB_LOCK_FORMAT))
+    if (words[0] && (words[0] != ZCXI_LMDB_MAGIC || words[1] != LMDB_LOCK_FORMAT))
         return zcxi_fail(error, ZCX_EVERSION, 0,
                          "lock.mdb of %s has format %#x, which is not LMDB 0.9's %#x", env->path,
                          words[1], LMDB_LOCK_FORMAT);
@@ -210,11 +209,11 @@ static zcx_status begin_alone(struct zcxi_env *env, zcx_error *error)
     if (fstat(env->data_file, &data))
         return zcxi_fail_errno(error, errno, "cannot stat data.mdb of", env->path);
     uint64_t size = (uint64_t)data.st_size;
-    bool known = zcxi_board_known(&env->board, &env->manifest);
+    const bool known = env->board.known;
     if (known && size >= 2 * (uint64_t)env->page_size) status = zcxi_meta_guard(env, error);
     if (!status) status = zcxi_verify_metas(env, size, error);
     if (!status && known) zcxi_journal_unclaim(env);
-    if (!status) status = zcxi_board_make(&env->board, known, &env->manifest, env->path, error);
+    if (!status) status = zcxi_board_make(&env->board, &env->manifest, env->path, error);
     return status;
 }
 
@@ -309,8 +308,8 @@ zcx_status zcxi_start(struct zcxi_env *env, const zcx_store_options *options, zc
     if (status) return status;
     env->map_size = env->manifest.map_size;
     env->page_size = env->manifest.page_size;
-    env->page_header = LMDB_PAGE_HEADER;
-    env->leaf_most = ((env->page_size - LMDB_PAGE_HEADER) / 2 & ~1u) - 2;
+    env->page_header = sizeof(struct zcxi_lmdb_page);
+    env->leaf_most = ((env->page_size - env->page_header) / 2 & ~1u) - 2;
     status = zcxi_board_open(&env->board, &alone, env->directory, env->open_lock, &env->manifest,
                              env->path, error);
     if (!status) status = check_not_removed(env, alone, error);

@@ -1,13 +1,14 @@
 #include "verify.h"
 
+#include "lmdb_layout.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
-/* ---- what LMDB 0.9 lays down (mdb.c: MDB_page, MDB_node, MDB_db, MDB_meta) -------------------------- */
+/* ---- what LMDB 0.9 writes into its layout ------------------------------------------------------------- */
 
-#define MAGIC 0xBEEFC0DEu
 #define VERSION 1u
 #define DEPTH_MOST 32 /* CURSOR_STACK */
 #define KEY_MOST 511  /* MDB_MAXKEYSIZE */
@@ -17,31 +18,6 @@ enum { BRANCH = 1, LEAF = 2, OVERFLOW = 4, META = 8 };   /* a page's flags, each
 enum { BIG = 1, DATABASE = 2 };                          /* a leaf node's flags, each alone */
 enum { INTEGER_KEYS = 8, NO_DIRECTORY = 0x4000 };        /* a database's; the latter is the file's */
 
-struct page {
-    uint64_t number;
-    uint16_t pad, flags, lower, upper; /* overflow: lower and upper are its count of pages */
-};
-
-struct node {
-    uint16_t low, high, flags, key; /* branch: a page's number in the first three. Then key, data */
-};
-
-struct database {
-    uint32_t pad;
-    uint16_t flags, depth;
-    uint64_t branches, leaves, overflows, entries, root;
-};
-
-struct meta {
-    uint32_t magic, version;
-    uint64_t address, map_size;
-    struct database free, main; /* the page size is in free.pad */
-    uint64_t last, transaction;
-};
-
-_Static_assert(sizeof(struct page) == 16 && sizeof(struct node) == 8 &&
-                   sizeof(struct database) == 48 && sizeof(struct meta) == 136, "as in LMDB's file");
-
 /* ---- the walk ------------------------------------------------------------------------------------------ */
 
 enum kind { RECORDS, NAMES, SLOTS, FREE }; /* what a tree holds */
@@ -49,7 +25,7 @@ enum kind { RECORDS, NAMES, SLOTS, FREE }; /* what a tree holds */
 struct tree {
     enum kind kind;
     char name[KEY_MOST + 1];
-    struct database says, has;
+    struct zcxi_lmdb_tree says, has;
     size_t key; /* bytes of each, 0: any */
 };
 
@@ -128,8 +104,8 @@ struct entry { /* a node, taken apart */
 static struct entry read_entry(const char *page, bool branch, size_t index)
 {
     uint16_t at;
-    struct node node;
-    memcpy(&at, page + sizeof(struct page) + 2 * index, sizeof at);
+    struct zcxi_lmdb_node node;
+    memcpy(&at, page + sizeof(struct zcxi_lmdb_page) + 2 * index, sizeof at);
     memcpy(&node, page + at, sizeof node);
     uint64_t child = node.low | (uint64_t)node.high << 16;
     if (branch) child |= (uint64_t)node.flags << 32;
@@ -139,8 +115,8 @@ static struct entry read_entry(const char *page, bool branch, size_t index)
 
 /* A node of `size` bytes less head and key: what LMDB would have kept in a leaf, and a key that this
  * tree may have. A branch's first key is not looked at by LMDB, and mostly empty. */
-static bool node_fits(const struct walk *walk, const struct tree *tree, const struct node *node,
-                      bool branch, bool first, uint64_t *size)
+static bool node_fits(const struct walk *walk, const struct tree *tree,
+                      const struct zcxi_lmdb_node *node, bool branch, bool first, uint64_t *size)
 {
     uint64_t data = node->low | (uint64_t)node->high << 16;
     *size = sizeof *node + node->key;
@@ -157,13 +133,13 @@ static zcx_status check_nodes(const struct walk *walk, const struct tree *tree, 
                               size_t count, bool branch)
 {
     uint64_t used[65536 / 2 / 64];
-    struct page head;
+    struct zcxi_lmdb_page head;
     memcpy(&head, page, sizeof head);
     memset(used, 0, walk->page_size / 16);
     for (size_t i = 0; i < count; i++) {
         uint16_t at;
         uint64_t size;
-        struct node node;
+        struct zcxi_lmdb_node node;
         memcpy(&at, page + sizeof head + 2 * i, sizeof at);
         if (at % 2 || at < head.upper || at > walk->page_size - sizeof node)
             return damaged(walk, tree, "node %zu of page %" PRIu64 " is at %u", i, head.number, at);
@@ -193,7 +169,7 @@ static zcx_status check_order(const struct walk *walk, const struct tree *tree, 
 }
 
 static zcx_status check_page(struct walk *walk, const struct tree *tree, uint64_t number,
-                             uint16_t flags, struct page *head)
+                             uint16_t flags, struct zcxi_lmdb_page *head)
 {
     zcx_status status = take(walk, tree, number, 1);
     if (status) return status;
@@ -211,7 +187,7 @@ static zcx_status walk_tree(struct walk *walk, struct tree *tree);
 static zcx_status check_big(struct walk *walk, struct tree *tree, uint64_t size, const char **data)
 {
     uint64_t number;
-    struct page head;
+    struct zcxi_lmdb_page head;
     memcpy(&number, *data, sizeof number);
     zcx_status status = check_page(walk, tree, number, OVERFLOW, &head);
     if (status) return status;
@@ -286,7 +262,7 @@ static zcx_status check_entry(struct walk *walk, struct tree *tree, const struct
 static zcx_status walk_page(struct walk *walk, struct tree *tree, uint64_t number, int depth,
                             const MDB_val *low, const MDB_val *high)
 {
-    struct page head;
+    struct zcxi_lmdb_page head;
     bool branch = depth < tree->says.depth;
     zcx_status status = check_page(walk, tree, number, branch ? BRANCH : LEAF, &head);
     if (status) return status;
@@ -318,7 +294,7 @@ static zcx_status walk_page(struct walk *walk, struct tree *tree, uint64_t numbe
 
 static zcx_status walk_tree(struct walk *walk, struct tree *tree)
 {
-    const struct database *says = &tree->says, *has = &tree->has;
+    const struct zcxi_lmdb_tree *says = &tree->says, *has = &tree->has;
     bool empty = says->root == EMPTY;
     if (says->depth > DEPTH_MOST || !says->depth != empty)
         return damaged(walk, tree, "the tree is %u pages deep", says->depth);
@@ -333,18 +309,18 @@ static zcx_status walk_tree(struct walk *walk, struct tree *tree)
 
 /* ---- the whole ----------------------------------------------------------------------------------------------- */
 
-static void read_meta(const struct walk *walk, uint64_t which, struct meta *meta)
+static void read_meta(const struct walk *walk, uint64_t which, struct zcxi_lmdb_meta *meta)
 {
-    memcpy(meta, page_at(walk, which) + sizeof(struct page), sizeof *meta);
+    memcpy(meta, page_at(walk, which) + sizeof(struct zcxi_lmdb_page), sizeof *meta);
 }
 
 static zcx_status check_meta(const struct walk *walk, uint64_t which, uint64_t size,
-                             struct meta *meta)
+                             struct zcxi_lmdb_meta *meta)
 {
-    struct page head;
+    struct zcxi_lmdb_page head;
     memcpy(&head, page_at(walk, which), sizeof head);
     read_meta(walk, which, meta);
-    if (head.flags != META || meta->magic != MAGIC)
+    if (head.flags != META || meta->magic != ZCXI_LMDB_MAGIC)
         return damaged(walk, NULL, "page %" PRIu64 " is no meta page", which);
     if (meta->version != VERSION)
         return zcxi_fail(walk->error, ZCX_EVERSION, 0, "data.mdb of %s has format %u, not LMDB 0.9's %u",
@@ -362,7 +338,7 @@ static zcx_status check_meta(const struct walk *walk, uint64_t which, uint64_t s
  * file that no commit has reached are both 0. */
 zcx_status zcxi_verify_metas(const struct zcxi_env *env, uint64_t size, zcx_error *error)
 {
-    struct meta metas[2];
+    struct zcxi_lmdb_meta metas[2];
     const struct walk walk = {.env = env, .page_size = env->page_size, .error = error};
     if (size < 2 * (uint64_t)walk.page_size)
         return damaged(&walk, NULL, "it has %" PRIu64 " bytes", size);
@@ -379,7 +355,7 @@ zcx_status zcxi_verify_metas(const struct zcxi_env *env, uint64_t size, zcx_erro
 
 zcx_status zcxi_verify_tree(const struct zcxi_env *env, MDB_txn *reader, zcx_error *error)
 {
-    struct meta meta;
+    struct zcxi_lmdb_meta meta;
     struct walk walk = {.env = env, .page_size = env->page_size, .error = error,
                         .transaction = mdb_txn_id(reader)};
     read_meta(&walk, walk.transaction & 1, &meta);
