@@ -59,8 +59,12 @@ static void note_damaged(struct zcxi_check *check, enum zcxi_mend mend, MDB_dbi 
     memcpy(damaged->key, key->mv_data, key->mv_size);
 }
 
-/* LMDB's tree. One that is damaged is not read any further: LMDB would believe it. */
-static zcx_status check_tree(struct zcxi_env *env, zcx_error *error)
+typedef zcx_status look_function(struct zcxi_check *check, struct zcxi_env *env, MDB_txn *reader,
+                                 zcx_error *error);
+
+/* In one snapshot, under the lock, so that the board and the records agree. */
+static zcx_status look_locked(struct zcxi_check *check, struct zcxi_env *env, look_function *look,
+                              zcx_error *error)
 {
     MDB_txn *reader;
     uint32_t index;
@@ -68,11 +72,20 @@ static zcx_status check_tree(struct zcxi_env *env, zcx_error *error)
     if (status) return status;
     status = zcxi_reader_take(env, &reader, &index, error);
     if (!status) {
-        status = zcxi_verify_tree(env, reader, error);
+        status = look(check, env, reader, error);
         zcxi_reader_give(env, index);
     }
     zcxi_env_unlock(env);
     return status;
+}
+
+/* LMDB's tree. One that is damaged is not read any further: LMDB would believe it. */
+static zcx_status check_tree(struct zcxi_check *check, struct zcxi_env *env, MDB_txn *reader,
+                             zcx_error *error)
+{
+    zcx_status status = zcxi_verify_tree(env, reader, error);
+    if (status) return status;
+    return zcxi_list_databases(env, &check->databases, &check->database_count, error);
 }
 
 /* Through a view of its own, so that the payload can be looked at while the store goes on. */
@@ -181,21 +194,13 @@ static zcx_status name_slots(struct zcxi_check *check, struct zcxi_env *env, MDB
     return result == MDB_NOTFOUND ? ZCX_OK : zcxi_fail_lmdb(error, result, "cannot check");
 }
 
-/* Which slots the records name: all databases in one snapshot, under the lock, so that words and
- * records agree, and no slot goes from one record to another meanwhile. */
-static zcx_status name_all_slots(struct zcxi_check *check, struct zcxi_env *env, zcx_error *error)
+/* Of all databases at once: no slot goes from one record to another meanwhile. */
+static zcx_status name_all_slots(struct zcxi_check *check, struct zcxi_env *env, MDB_txn *reader,
+                                 zcx_error *error)
 {
-    MDB_txn *reader;
-    uint32_t index;
-    zcx_status status = zcxi_env_lock(env, error);
-    if (status) return status;
-    status = zcxi_reader_take(env, &reader, &index, error);
-    if (!status) {
-        for (int i = 0; i < check->database_count && !status; i++)
-            status = name_slots(check, env, reader, &check->databases[i], error);
-        zcxi_reader_give(env, index);
-    }
-    zcxi_env_unlock(env);
+    zcx_status status = ZCX_OK;
+    for (int i = 0; i < check->database_count && !status; i++)
+        status = name_slots(check, env, reader, &check->databases[i], error);
     return status;
 }
 
@@ -294,14 +299,10 @@ zcx_status zcxi_check(struct zcxi_check *check, struct zcxi_env *env, zcx_error 
     if (!check->named || !check->before)
         return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to check %s", env->path);
     note_published(check, env);
-    zcx_status status = check_tree(env, error);
-    if (!status) status = zcxi_env_lock(env, error);
-    if (status) return status;
-    status = zcxi_list_databases(env, &check->databases, &check->database_count, error);
-    zcxi_env_unlock(env);
+    zcx_status status = look_locked(check, env, check_tree, error);
     for (int i = 0; i < check->database_count && !status; i++)
         status = check_database(env, check->databases[i].handle, check->databases[i].name, check, error);
-    if (!status) status = name_all_slots(check, env, error);
+    if (!status) status = look_locked(check, env, name_all_slots, error);
     if (!status) status = check_slots(check, env, error);
     if (!status) status = check_requests(check, env, error);
     if (!status) check_processes(check, env);

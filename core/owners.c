@@ -98,13 +98,14 @@ uint32_t zcxi_owners_reap(struct zcxi_env *env)
 }
 
 /* Between two turns nobody's entry is locked, or a sweeper that is stopped there would make the dead
- * seem alive. So others may have reaped them meanwhile, and a new process may have an entry. */
+ * seem alive. */
 static void rest(struct zcxi_env *env, const struct dead *dead)
 {
     for (uint32_t i = 0; i < dead->count; i++)
         unlock_entry(env, dead->owners[i]);
 }
 
+/* After that: others may have reaped them meanwhile, and a new process may have an entry. */
 static void still_dead(struct zcxi_env *env, struct dead *dead)
 {
     uint32_t count = 0;
@@ -123,15 +124,13 @@ zcx_status zcxi_owners_reap_in_turns(struct zcxi_env *env, uint32_t *count, zcx_
     struct dead dead = {0};
     struct zcxi_hold hold;
     uint32_t next = 1;
-    bool first = true;
     do {
         zcx_status status = zcxi_hold_begin(&hold, env, error);
         if (status) return status;
-        if (first)
+        if (next == 1)
             find_dead(env, &dead);
         else
             still_dead(env, &dead);
-        first = false;
         next = dead.count ? free_holdings(env, &dead, next, TURN) : 0;
         if (next)
             rest(env, &dead);
