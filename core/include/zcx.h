@@ -180,13 +180,14 @@ typedef struct zcx_store_options {
 /* Opens the store at directory `path` (NULL: $ZCX_PATH, else /dev/shm/zcx-<uid>, else
  * $XDG_RUNTIME_DIR/zcx, else /tmp/zcx-<uid>), creating it unless told not to: with mode 0700, or with
  * a group, of which the opener must be a member, with mode 2770, and then all members may read, write
- * and remove what is in it. A store's budget, map size, durability and readers are set at creation; an opener that asks for others gets
- * ZCX_EBUSY, which names both values. The default budget is half of the least of the file system's
- * free space, available memory (tmpfs) and the room under the cgroup's memory limit, and at least
- * 256 MiB where that is free. Within a process, handles of one store share one environment.
- * Errors: EACCES (not ours, not the group's, or others may write to it), EUNSUPPORTED (file system, pid namespace),
- * EVERSION, EBUSY (another LMDB in this process; a lock held: names the pid), EFULL, ECORRUPT,
- * ELIMIT (process table; RLIMIT_FSIZE below the map size), ESTALE, EINVAL (database name). */
+ * and remove what is in it. A store's budget, map size, durability and readers are set at creation; an
+ * opener that asks for others gets ZCX_EBUSY, which names both values. The default budget is half of
+ * the least of the file system's free space, available memory (tmpfs) and the room under the cgroup's
+ * memory limit, and at least 256 MiB where that is free. Within a process, handles of one store share
+ * one environment.
+ * Errors: EACCES (not ours, not the group's, or others may write to it), EUNSUPPORTED (file system,
+ * pid namespace), EVERSION, EBUSY (another LMDB in this process; a lock held: names the pid), EFULL,
+ * ECORRUPT, ELIMIT (process table; RLIMIT_FSIZE below the map size), ESTALE, EINVAL (database name). */
 ZCX_API ZCX_CHECKED zcx_status zcx_store_open(zcx_store **out, const char *path,
                                               const zcx_store_options *options, zcx_error *error);
 

@@ -20,8 +20,8 @@ class Store(_zcx.Store):
     /tmp/zcx-<uid>. `budget` and `map_size` are bytes, `durability` is "none" or "commit"; they and
     `max_readers` are fixed at creation. `lock_timeout` is seconds. `group` is the name or number of a
     group whose members share the store; without it a store is its owner's only, and every opener
-    names it. All threads may use a store at once; after a fork the child opens its own. Keys are text or bytes, of 1 to 511 bytes; text is
-    stored as UTF-8, and keys that are UTF-8 come back as text.
+    names it. All threads may use a store at once; after a fork the child opens its own. Keys are text
+    or bytes, of 1 to 511 bytes; text is stored as UTF-8, and keys that are UTF-8 come back as text.
     """
 
     __slots__ = ()

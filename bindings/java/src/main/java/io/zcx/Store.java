@@ -87,8 +87,8 @@ public final class Store implements AutoCloseable {
     /** Creates the store unless it is there or options say not to. */
     public static Store open(Path path, Options options) {
         return new Store(Native.storeOpen(Native.bytes(path == null ? null : path.toString()),
-                Native.bytes(options.database), Native.bytes(options.group), options.budget, options.mapSize, options.durability,
-                options.maxReaders, options.flags, options.lockTimeout.toMillis()));
+                Native.bytes(options.database), Native.bytes(options.group), options.budget, options.mapSize,
+                options.durability, options.maxReaders, options.flags, options.lockTimeout.toMillis()));
     }
 
     private interface Use<T> {
