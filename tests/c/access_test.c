@@ -1,9 +1,9 @@
 /* Who may open what: owners, modes, options, namespaces, file systems. */
+#include "mounts.h"
 #include "place.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 /* ---- owners and modes ------------------------------------------------------------------------------------ */
@@ -199,14 +199,14 @@ static void count_warning(void *context, char level, const char *message)
     if (level == 'w' && strstr(message, "overlayfs")) ++*(int *)context;
 }
 
-/* Mounts of a namespace of our own, gone with this process. NFS, of the refused, cannot be had here. */
+/* NFS, of the refused, cannot be had here. */
 static int open_on_other_file_systems(void *context)
 {
     (void)context;
     zcx_error error = ZCX_ERROR_INIT;
     char options[1500];
     int warnings = 0;
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) return 77;
+    if (!own_mounts()) return 77;
     const char *const names[] = {"fs", "fs/up", "fs/work", "fs/low", "fs/over", "fs/ram", "fs/huge"};
     CHILD_EXPECTS(!mkdir(in_path(names[0]), 0700) && !mount("none", in_path("fs"), "tmpfs", 0, "size=128m"));
     CHILD_EXPECTS(!chmod(in_path("fs"), 0700));

@@ -4,10 +4,9 @@
 #include "crowd.h"
 
 #include "accounting.h"
+#include "mounts.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 enum { MEMBERS = 4, WORKERS = 2 };
@@ -161,17 +160,6 @@ static void all_fill_it(bool somebody_else)
 
 /* ---- and afterwards ---------------------------------------------------------------------------------------- */
 
-static void delete_all(zcx_store *store)
-{
-    zcx_scan *scan;
-    const void *key;
-    size_t length;
-    OK(zcx_store_scan(&scan, store, NULL, error));
-    while (!zcx_scan_next(scan, &key, &length, NULL, NULL))
-        OK(zcx_store_delete(store, key, length, error));
-    zcx_scan_close(scan);
-}
-
 static void assert_sound(zcx_store *store, uint32_t loans, uint32_t pins)
 {
     struct account account;
@@ -269,10 +257,7 @@ static void a_durable_store_on_a_disk(void **state)
 int main(void)
 {
     base = make_directory(NULL);
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
-        printf("skipped: no mount namespace of our own: %s\n", strerror(errno));
-        return 77;
-    }
+    if (!own_mounts()) return 77;
 #define TEST(name) cmocka_unit_test_teardown(name, end_place)
     const struct CMUnitTest tests[] = {
         TEST(a_budget),

@@ -1,9 +1,8 @@
 /* What else may run out: inodes, and the memory of a control group. */
+#include "mounts.h"
 #include "stores.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 static char *base;
@@ -157,10 +156,7 @@ static void a_default_budget_keeps_below_a_groups_limit(void **state)
 int main(void)
 {
     base = make_directory(NULL);
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
-        printf("skipped: no mount namespace of our own: %s\n", strerror(errno));
-        return 77;
-    }
+    if (!own_mounts()) return 77;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_system_without_inodes_is_full),
         cmocka_unit_test(a_default_budget_keeps_below_a_groups_limit),

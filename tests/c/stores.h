@@ -54,6 +54,18 @@ static inline void put(zcx_store *store, const char *key, uint64_t length, unsig
     OK(try_put(store, key, length, seed, NULL, error));
 }
 
+/* One after the other: each must work, however full the store. */
+static inline void delete_all(zcx_store *store)
+{
+    zcx_scan *scan;
+    const void *key;
+    size_t length;
+    OK(zcx_store_scan(&scan, store, NULL, error));
+    while (!zcx_scan_next(scan, &key, &length, NULL, NULL))
+        OK(zcx_store_delete(store, key, length, error));
+    zcx_scan_close(scan);
+}
+
 static inline zcx_loan *lend(zcx_store *store, uint64_t size)
 {
     zcx_loan *loan = NULL;

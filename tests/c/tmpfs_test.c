@@ -1,10 +1,9 @@
 /* A tmpfs that is really full, of 64 MiB as in many containers: errors, never a SIGBUS, and whatever
  * frees goes on working. Mounts in a namespace of its own; skipped where that is not allowed. */
+#include "mounts.h"
 #include "stores.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 static char *base, path[280]; /* base: removed from outside of the namespace, whatever happens */
@@ -108,19 +107,6 @@ static uint64_t records(zcx_store *store)
     return count;
 }
 
-/* Deletes everything, one after the other: each must work, however full. */
-static void empty(zcx_store *store)
-{
-    zcx_scan *scan;
-    const void *key;
-    size_t length;
-    OK(zcx_store_scan(&scan, store, NULL, error));
-    while (!zcx_scan_next(scan, &key, &length, NULL, NULL))
-        OK(zcx_store_delete(store, key, length, error));
-    zcx_scan_close(scan);
-    assert_int_equal(records(store), 0);
-}
-
 static void two_processes_fill_it(void **state)
 {
     (void)state;
@@ -134,7 +120,8 @@ static void two_processes_fill_it(void **state)
         assert_true(records(store) * sizes[i] > 16 * MIB);
         take_the_rest();
         FAILS(ZCX_EFULL, try_put(store, "k", sizes[i], 1, NULL, error), "MiB");
-        empty(store);
+        delete_all(store);
+        assert_int_equal(records(store), 0);
         give_the_rest_back();
         OK(try_put(store, "on", sizes[i], 1, NULL, error)); /* and goes on */
         assert_true(fill_store(store, &one) > 0);
@@ -178,7 +165,8 @@ static void what_frees_works_without_a_page_to_be_had(void **state)
     EVENTUALLY(status_at(store, "b00000") != ZCX_OK);
     json_decref(sweep(store, ZCX_SWEEP_TRIM));
     assert_int_equal(status_at(store, "b00000"), ZCX_ENOTFOUND);
-    empty(store);
+    delete_all(store);
+    assert_int_equal(records(store), 0);
     json_t *report = sweep(store, ZCX_SWEEP_TRIM);
     json_decref(report);
     put(store, "again", 1000000, 1);
@@ -270,10 +258,7 @@ static void a_batch_that_finds_no_memory_leaves_nothing(void **state)
 int main(void)
 {
     base = make_directory(NULL);
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
-        printf("skipped: no mount namespace of our own: %s\n", strerror(errno));
-        return 77;
-    }
+    if (!own_mounts()) return 77;
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mount_one, unmount_one)
     const struct CMUnitTest tests[] = {
         TEST(two_processes_fill_it),
