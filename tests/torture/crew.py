@@ -51,6 +51,13 @@ def die_with_parent():
     os.setsid()
 
 
+def be_nice(pid, niceness):
+    """Also where the kernel shares the processor among sessions, of which each actor has one."""
+    os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    with contextlib.suppress(OSError):  # no such sharing; or the user may not so often
+        pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
+
+
 def end_group(process):
     """Of an actor that ended: the children that it forked, which are ours now."""
     try:
@@ -108,7 +115,7 @@ class Crew:
         points = {"ZCX_POINTS": str(self.points.path)} if self.points else {}
         self.processes[place] = self.spawn(*self.cast[place], place, points)
         if self.niceness:  # or nobody is left to kill them
-            os.setpriority(os.PRIO_PROCESS, self.processes[place].pid, self.niceness)
+            be_nice(self.processes[place].pid, self.niceness)
 
     @contextlib.contextmanager
     def kept_open(self):
