@@ -6,6 +6,10 @@
 set -eu
 programs=$1 work=$2 minutes=$3
 shift 3
+[ "$minutes" -gt 0 ] || { # libFuzzer takes 0 for no end
+    echo "run.sh: MINUTES is $minutes, and must be 1 or more" >&2
+    exit 2
+}
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -gt 0 ] || set -- envelope reference msgpack pack config manifest queue board store
 export ASAN_OPTIONS=handle_abort=1:allocator_may_return_null=1:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1
