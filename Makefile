@@ -33,12 +33,17 @@ bench: build python rust java ## Print the figures of the README (DISK=directory
 	$(RELEASE)/java/bench
 	$(PYTHON) bench/bench.py
 
-soak: build python rust java ## Run the long tier of the crash tests
+soak: build python rust java ## Run the long tier: kills by the thousand, all in C under ThreadSanitizer
 	for test in step crash recovery mutated concurrency queue powercut backup repair; do \
 	    ZCX_SOAK=1 $(RELEASE)/tests/$${test}_test || exit 1; done
 	ZCX_SOAK=1 $(PYTHON) -m pytest -q tests/torture
 	$(call compile,asan)
 	ZCX_SOAK=1 ZCX_BUILD=build/asan $(PYTHON) -m pytest -q tests/torture
+	PYTHONMALLOC=debug PYTHONDEVMODE=1 ZCX_COMMAND=$(CURDIR)/$(RELEASE)/command/zcx $(PYTHON) -m pytest -q tests/python
+	$(call compile,tsan)
+	cmake --build build/tsan -j$(JOBS)
+	$(FIXED_ADDRESSES) ctest --test-dir build/tsan -j2 --output-on-failure \
+	    -E '^(step|crash|mutated)$$|install|page' # too slow there
 
 fuzz: ## Fuzz what strangers can write, MINUTES=10 a target, with clang's libFuzzer
 	@.ci/packages clang libclang-rt-14-dev
