@@ -83,9 +83,8 @@ static zcx_status look_locked(struct zcxi_check *check, struct zcxi_env *env, lo
 static zcx_status check_tree(struct zcxi_check *check, struct zcxi_env *env, MDB_txn *reader,
                              zcx_error *error)
 {
-    zcx_status status = zcxi_verify_tree(env, reader, error);
-    if (status) return status;
-    return zcxi_list_databases(env, &check->databases, &check->database_count, error);
+    (void)check;
+    return zcxi_verify_tree(env, reader, error);
 }
 
 /* Through a view of its own, so that the payload can be looked at while the store goes on. */
@@ -300,6 +299,10 @@ zcx_status zcxi_check(struct zcxi_check *check, struct zcxi_env *env, zcx_error 
         return zcxi_fail(error, ZCX_ENOMEM, 0, "no memory to check %s", env->path);
     note_published(check, env);
     zcx_status status = look_locked(check, env, check_tree, error);
+    if (!status) status = zcxi_env_lock(env, error);
+    if (status) return status;
+    status = zcxi_list_databases(env, &check->databases, &check->database_count, error);
+    zcxi_env_unlock(env);
     for (int i = 0; i < check->database_count && !status; i++)
         status = check_database(env, check->databases[i].handle, check->databases[i].name, check, error);
     if (!status) status = look_locked(check, env, name_all_slots, error);
