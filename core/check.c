@@ -16,6 +16,8 @@
 
 /* What `zcx doctor` reads: is every record sound, and does every slot have exactly one state? */
 
+enum { FINDINGS_MOST = 1000 }; /* that are told: a board that lies may have millions */
+
 static const struct {
     const char *advice, *repair;
 } mends[] = {
@@ -33,10 +35,11 @@ __attribute__((format(printf, 4, 5))) static void find(struct zcxi_check *check,
 {
     char text[600];
     va_list arguments;
+    if (strcmp(level, "info")) check->sound = false;
+    if (++check->found > FINDINGS_MOST) return;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (strcmp(level, "info")) check->sound = false;
     json_array_append_new(check->findings,
                           json_pack("{ssss*ss*ss*}", "level", level, "text", text, "advice",
                                     mends[mend].advice, "repair", mends[mend].repair));
@@ -309,6 +312,10 @@ zcx_status zcxi_check(struct zcxi_check *check, struct zcxi_env *env, zcx_error 
     if (!status) status = check_slots(check, env, error);
     if (!status) status = check_requests(check, env, error);
     if (!status) check_processes(check, env);
+    if (check->found > FINDINGS_MOST)
+        json_array_append_new(check->findings,
+                              json_pack("{ssso}", "level", "info", "text",
+                                        json_sprintf("and %zu more", check->found - FINDINGS_MOST)));
     return status;
 }
 

@@ -26,7 +26,8 @@ struct zcxi_damaged {
 };
 
 struct zcxi_check {
-    json_t *findings;
+    json_t *findings; /* the first of those that were found */
+    size_t found;
     bool sound;
     uint64_t records;
     struct zcxi_damaged *damaged;

@@ -370,8 +370,9 @@ ZCX_API ZCX_CHECKED zcx_status zcx_store_sweep_by(char **json, zcx_store *store,
                                                   zcx_error *error);
 
 /* Sound or not, as one JSON object: {"sound": bool, "records": n, "findings": [{"level", "text",
- * "advice", "repair"}]}, where `repair` is what zcx_store_repair does about it. Reads every record,
- * request and slot, and every payload that has a checksum. */
+ * "advice", "repair"}]}, where `repair` is what zcx_store_repair does about it; after 1,000 of them a last one
+ * says how many more there are. Reads every record, request and slot, and every payload that has a
+ * checksum. */
 ZCX_API ZCX_CHECKED zcx_status zcx_store_check(char **json, zcx_store *store, zcx_error *error);
 
 #define ZCX_REPAIR_RECORDS 1u /* delete damaged records */

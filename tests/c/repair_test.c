@@ -196,6 +196,25 @@ static void what_the_dead_held_is_freed(void **state)
     close_store(store);
 }
 
+static void a_board_that_lies_about_much_makes_a_short_report(void **state)
+{
+    (void)state;
+    zcx_store *store = open_here();
+    put(store, "k", SIZE, 1);
+    _Atomic uint32_t *slots = &store->env->board.header->slots;
+    const uint32_t before = atomic_exchange(slots, 5000);
+    json_t *report = check_of(store), *findings = json_object_get(report, "findings");
+    atomic_store(slots, before);
+    assert_false(json_is_true(json_object_get(report, "sound")));
+    assert_int_equal(json_array_size(findings), 1001);
+    char words[30];
+    snprintf(words, sizeof words, "and %u more", 5000 - before - 1000);
+    assert_true(says(findings, "text", words));
+    json_decref(report);
+    assert_true(sound(store));
+    close_store(store);
+}
+
 /* ---- slots ------------------------------------------------------------------------------------------------ */
 
 static int raw_delete(void *context)
@@ -459,6 +478,7 @@ int main(void)
         TEST(what_moves_meanwhile_is_sound),
         TEST(what_the_dead_held_is_freed),
         TEST(the_dead_are_dead_between_a_sweepers_turns),
+        TEST(a_board_that_lies_about_much_makes_a_short_report),
         TEST(a_slot_without_a_record_is_used_again),
         TEST(a_slot_with_a_wrong_state_gets_its_own),
         TEST(a_slot_lies_where_its_value_is),
