@@ -12,10 +12,6 @@
 #define META_MAIN_ROOT META_WORD(main.root)
 #define META_TRANSACTION META_WORD(transaction)
 
-/* lock.mdb of 0.9.24 to 0.9.31: magic, format, reader mutex (40 bytes), then mti_txnid. */
-#define LOCK_FORMAT 0x10001u
-#define LOCK_TRANSACTION 48
-
 static _Atomic uint64_t *meta_of(const struct zcxi_env *env, uint64_t transaction)
 {
     return (void *)(env->writing + (transaction & 1) * env->page_size + META_BODY);
@@ -121,7 +117,7 @@ zcx_status zcxi_meta_guard(struct zcxi_env *env, zcx_error *error)
     uint64_t id = atomic_load(&journal->transaction);
     if (!id || env->manifest.durability == ZCX_DURABILITY_COMMIT) return ZCX_OK;
 
-    _Atomic uint64_t *meta = meta_of(env, id), *locked = (void *)(env->lock_map + LOCK_TRANSACTION);
+    _Atomic uint64_t *meta = meta_of(env, id), *locked = (void *)(env->lock_map + ZCXI_LMDB_LOCK_TRANSACTION);
     const uint64_t *saved = journal->meta;
     if ((uint32_t)atomic_load(&meta[0]) != ZCXI_LMDB_MAGIC || (uint32_t)saved[0] != ZCXI_LMDB_MAGIC ||
         saved[META_TRANSACTION] >= id)

@@ -1,5 +1,5 @@
-/* How LMDB 0.9 lays out data.mdb (mdb.c: MDB_page, MDB_node, MDB_db, MDB_meta), for what must look at it
- * before LMDB does. Pages 0 and 1 are meta pages: a head, then a zcxi_lmdb_meta. */
+/* How LMDB 0.9 lays out its files (mdb.c: MDB_page, MDB_node, MDB_db, MDB_meta, MDB_txninfo), for what must
+ * look at them before LMDB does. Pages 0 and 1 of data.mdb are meta pages: a head, then a zcxi_lmdb_meta. */
 #ifndef ZCXI_LMDB_LAYOUT_H
 #define ZCXI_LMDB_LAYOUT_H
 
@@ -7,6 +7,10 @@
 #include <stdint.h>
 
 #define ZCXI_LMDB_MAGIC 0xBEEFC0DEu /* of data.mdb's meta pages, and of lock.mdb */
+
+/* lock.mdb of 0.9.24 to 0.9.31: magic, format, reader mutex (40 bytes), then mti_txnid. */
+#define ZCXI_LMDB_LOCK_FORMAT 0x10001u /* lock version 1, with pid locks */
+#define ZCXI_LMDB_LOCK_TRANSACTION 48
 
 struct zcxi_lmdb_page { /* the head of each */
     uint64_t number;

@@ -19,8 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LMDB_LOCK_FORMAT 0x10001u /* 0.9: lock version 1, with pid locks */
-
 /* ---- the manifest --------------------------------------------------------------------------------------- */
 
 /* An ephemeral store of before a restart may be torn: NOSYNC|WRITEMAP promises nothing about it. */
@@ -168,10 +166,10 @@ static zcx_status map_lock(struct zcxi_env *env, zcx_error *error)
     env->lock_map = map;
     uint32_t words[2];
     memcpy(words, map, sizeof words);
-    if (words[0] && (words[0] != ZCXI_LMDB_MAGIC || words[1] != LMDB_LOCK_FORMAT))
+    if (words[0] && (words[0] != ZCXI_LMDB_MAGIC || words[1] != ZCXI_LMDB_LOCK_FORMAT))
         return zcxi_fail(error, ZCX_EVERSION, 0,
                          "lock.mdb of %s has format %#x, which is not LMDB 0.9's %#x", env->path,
-                         words[1], LMDB_LOCK_FORMAT);
+                         words[1], ZCXI_LMDB_LOCK_FORMAT);
     return ZCX_OK;
 }
 
