@@ -82,14 +82,14 @@ class Hunt:
             self.crew.kill_one()
 
     def at(self, number):
-        before, start, helps = self.points.met(number), time.monotonic(), 0
-        helped = start
+        before, helps, helped = self.points.met(number), 0, time.monotonic()
+        deadline = helped + PATIENCE
         self.points.arm(number, 1 + self.crew.random.randrange(3))
         while self.points.met(number) == before:
             self.crew.look()
             time.sleep(0.0005)
             now = time.monotonic()
-            if now > start + PATIENCE:
+            if now > deadline:
                 raise Violation(f"point {self.names[number]} was not passed in {PATIENCE} s")
             if now > helped + 0.05:
                 helped = now
